@@ -8,22 +8,21 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 
 from lightning_hpo.errors import SpaceError, did_you_mean
-from lightning_hpo.space import Space
+from lightning_hpo.space import Choice, Parameter, Space
 from lightning_hpo.space.foreign import is_ray_domain
-from lightning_hpo.space.parameters import Parameter
 from lightning_hpo.space.syntax import as_parameter
 
-__all__ = ["arguments_of", "defaults_of", "space_of", "tunable"]
+__all__ = ["Arguments", "arguments_of", "defaults_of", "space_of", "tunable"]
 
 _ATTRIBUTE = "__tunable_space__"
 
-T = TypeVar("T", bound=Callable[..., Any])
+_T = TypeVar("_T", bound=Callable[..., Any])
 
 
 @overload
-def tunable(target: T, /) -> T: ...
+def tunable(target: _T, /) -> _T: ...
 @overload
-def tunable(**parameters: Any) -> Callable[[T], T]: ...
+def tunable(**parameters: Any) -> Callable[[_T], _T]: ...
 
 
 def tunable(target: Any = None, /, **parameters: Any) -> Any:
@@ -50,11 +49,11 @@ def tunable(target: Any = None, /, **parameters: Any) -> Any:
         return lambda decorated: _declare(decorated, parameters)
     if not callable(target):
         raise SpaceError(f"@tunable goes before a class or a function, but got {target!r}.")
-    return _declare(target, {})
+    return _declare(target, parameters)
 
 
 def _declare(target: Any, parameters: Mapping[str, Any]) -> Any:
-    name = target.__qualname__
+    name = getattr(target, "__qualname__", repr(target))
     own: dict[str, Parameter] = {}
     for argument, parameter in {**_annotated(target), **parameters}.items():
         try:
@@ -88,11 +87,20 @@ def _declare(target: Any, parameters: Mapping[str, Any]) -> Any:
 def space_of(target: Any) -> Space:
     """What `@tunable` declared for a class or factory, empty if nothing; names as its own arguments.
 
-    What a subclass's `__init__` no longer takes is left out.
+    What a subclass's `__init__` no longer takes is left out, in the branches of its choices as well.
     """
     space: Space = getattr(target, _ATTRIBUTE, None) or Space({})
-    arguments = arguments_of(target)
-    return Space({name: parameter for name, parameter in space.items() if arguments.takes(name)})
+    return _taken(space, arguments_of(target))
+
+
+def _taken(space: Space, arguments: Arguments) -> Space:
+    taken: dict[str, Parameter] = {}
+    for name, parameter in space.items():
+        if isinstance(parameter, Choice) and parameter.branches:
+            parameter = Choice({branch: _taken(inner, arguments) for branch, inner in parameter.branches.items()})
+        if arguments.takes(name):
+            taken[name] = parameter
+    return Space(taken)
 
 
 def defaults_of(target: Any) -> dict[str, Any]:
@@ -133,7 +141,9 @@ def arguments_of(target: Any) -> Arguments:
         SpaceError: If the target has no signature that Python can read.
     """
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    inits = [vars(base)["__init__"] for base in target.__mro__ if "__init__" in vars(base)] if inspect.isclass(target) else [target]
+    inits = [target]
+    if inspect.isclass(target):
+        inits = [vars(base)["__init__"] for base in target.__mro__ if "__init__" in vars(base)]
     found: dict[str, inspect.Parameter] = {}
     for init in inits:
         if init is object.__init__:
@@ -160,13 +170,17 @@ def _annotated(target: Any) -> dict[str, Any]:
     except Exception as error:  # any user-written annotation may fail in any way
         if not any("Annotated" in str(hint) for hint in init.__annotations__.values()):
             return {}
-        raise SpaceError(f"The annotations of {target.__qualname__} cannot be read: {error}. Use @tunable(name=...).") from error
+        raise SpaceError(
+            f"The annotations of {target.__qualname__} cannot be read: {error}. Use @tunable(name=...)."
+        ) from error
     found: dict[str, Any] = {}
     for argument, hint in hints.items():
         if typing.get_origin(hint) is not typing.Annotated:
             continue
         marks = [m for m in hint.__metadata__ if isinstance(m, Parameter) or is_ray_domain(m)]
         if len(marks) > 1:
-            raise SpaceError(f"{target.__qualname__}({argument}): expected one parameter in Annotated, but got {len(marks)}.")
-        found.update({argument: mark for mark in marks})
+            fact = f"expected one parameter in Annotated, but got {len(marks)}"
+            raise SpaceError(f"{target.__qualname__}({argument}): {fact}.")
+        if marks:
+            found[argument] = marks[0]
     return found

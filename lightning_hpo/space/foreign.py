@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightning_hpo.errors import SpaceError
-from lightning_hpo.space.parameters import Choice, Float, Int, Parameter
+from lightning_hpo.space.choices import Choice
+from lightning_hpo.space.parameter import Parameter
+from lightning_hpo.space.ranges import Float, Int
 
 __all__ = ["from_ray", "is_ray_domain"]
 
@@ -36,7 +38,7 @@ def from_ray(domain: Any) -> Parameter:
     kind = type(domain).__name__
     if kind == "Categorical":
         return Choice(list(domain.categories))
-    sampler = getattr(domain, "sampler", None)
+    sampler: Any = getattr(domain, "sampler", None)
     step = None
     if type(sampler).__name__ == "Quantized":
         step, sampler = sampler.q, sampler.sampler
@@ -44,14 +46,16 @@ def from_ray(domain: Any) -> Parameter:
     if kind not in ("Float", "Integer") or law not in ("Uniform", "LogUniform"):
         raise SpaceError(
             f"Ray's {domain.domain_str if hasattr(domain, 'domain_str') else kind} ({kind}, {law}) has no bounds or "
-            "cannot be known beforehand. Expected tune.uniform, loguniform, randint, lograndint, their quantised forms, "
-            "choice or grid_search; for a normal law give a Float that holds what you believe possible."
+            "cannot be known beforehand. Expected tune.uniform, loguniform, randint, lograndint, their quantised "
+            "forms, choice or grid_search; for a normal law give a Float that holds what you believe possible."
         )
     log = law == "LogUniform"
     if kind == "Float":
         if step is None:
             return Float(domain.lower, domain.upper, log=log)
-        low, high = math.ceil(domain.lower / step - 1e-9) * step, math.floor(domain.upper / step + 1e-9) * step
+        # Ray insists on bounds that are multiples of the step; they are kept as they were written, since k * step may
+        # differ from them in the last digit.
+        low, high = float(domain.lower), float(domain.upper)
         return Float(low, high, log=log, step=step if high > low else None)
     step = int(step or 1)
     if step == 1:

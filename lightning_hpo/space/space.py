@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from lightning_hpo.errors import SpaceError, did_you_mean
-from lightning_hpo.space.parameters import Choice, Parameter
+from lightning_hpo.space.choices import Choice
+from lightning_hpo.space.parameter import Parameter
 from lightning_hpo.space.syntax import as_parameter
 from lightning_hpo.trial import Config
 
@@ -39,6 +41,8 @@ class Space(Mapping[str, Parameter]):
     parameters: Mapping[str, Parameter]
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
+        if not isinstance(parameters, Mapping):
+            raise SpaceError(f"A space is a mapping of names to parameters, but got {parameters!r}.")
         converted: dict[str, Parameter] = {}
         for name, parameter in parameters.items():
             if not isinstance(name, str) or not name:
@@ -69,7 +73,7 @@ class Space(Mapping[str, Parameter]):
         return f"Space({dict(self.parameters)!r})"
 
     def __hash__(self) -> int:
-        return hash(tuple(self.parameters.items()))
+        return hash(frozenset(self.parameters.items()))  # equal whatever the order, so the hash must be too
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Space) and dict(self.parameters) == dict(other.parameters)
@@ -82,7 +86,8 @@ class Space(Mapping[str, Parameter]):
                 for branch in parameter.branches.values():
                     inner |= branch._check_names()
                 for twice in sorted(seen & inner):
-                    raise SpaceError(f"{twice}: could be active twice, once in a branch of '{name}'. Rename one of them.")
+                    fact = f"could be active twice, once in a branch of '{name}'"
+                    raise SpaceError(f"{twice}: {fact}. Rename one of them.")
                 seen |= inner
         return seen
 
@@ -109,8 +114,10 @@ class Space(Mapping[str, Parameter]):
             if isinstance(parameter, Choice) and parameter.branches and parameter.contains(config.get(name)):
                 yield from parameter.branches[config[name]].active(config)
 
-    def contains(self, config: Config) -> bool:
-        """Whether the config has a contained value for every active name, and no other name."""
+    def contains(self, config: object) -> bool:
+        """Whether the config has a contained value for every active name, and no other name; never raises."""
+        if not isinstance(config, Mapping):
+            return False
         active = dict(self.active(config))
         return set(active) == set(config) and all(p.contains(config[name]) for name, p in active.items())
 
@@ -139,15 +146,16 @@ class Space(Mapping[str, Parameter]):
         """Every config, the last name varying fastest.
 
         Raises:
-            SpaceError: If a range is continuous, naming all that are.
+            SpaceError: If a range is continuous or holds more than a million values, naming all that do.
         """
-        endless = [name for _, name, parameter in self.walk() if parameter.values() is None]
+        endless = list(dict.fromkeys(name for _, name, parameter in self.walk() if parameter.values() is None))
         if endless:
+            verb = "is" if len(endless) == 1 else "are"
             raise SpaceError(
-                f"A grid needs points, but {', '.join(endless)} {'is' if len(endless) == 1 else 'are'} continuous. "
+                f"A grid needs points, but {', '.join(endless)} {verb} continuous or too long to run through. "
                 "Give each a step, a choice, or a number of points: `grid: 5` in a recipe, `.grid(5)` in Python."
             )
-        return self._grid()
+        return (copy.deepcopy(config) for config in self._grid())
 
     def _grid(self) -> Iterator[dict[str, Any]]:
         def options(name: str, parameter: Parameter) -> list[dict[str, Any]]:

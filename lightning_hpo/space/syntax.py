@@ -1,8 +1,8 @@
 """How a parameter is written as plain data, in a recipe and in the journal, and what else stands for one.
 
-    {float: [1.0e-4, 1.0e-1], log: true}      {float: [0, 1], step: 0.25}     {float: [1.0e-4, 1], log: true, grid: 5}
-    {int: [1, 9], step: 2}                    {choice: [32, 64, 128]}         {fixed: 7}, or plainly 7
-    {choice: {sgd: {momentum: {float: [0, 0.99]}}, adamw: {}}}
+{float: [1.0e-4, 1.0e-1], log: true}      {float: [0, 1], step: 0.25}     {float: [1.0e-4, 1], log: true, grid: 5}
+{int: [1, 9], step: 2}                    {choice: [32, 64, 128]}         {fixed: 7}, or plainly 7
+{choice: {sgd: {momentum: {float: [0, 0.99]}}, adamw: {}}}
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightning_hpo.errors import SpaceError, did_you_mean
+from lightning_hpo.space.choices import Choice, Fixed
 from lightning_hpo.space.foreign import from_ray, is_ray_domain
-from lightning_hpo.space.parameters import Choice, Fixed, Float, Int, Parameter
+from lightning_hpo.space.parameter import Parameter
+from lightning_hpo.space.ranges import Float, Int
 
 __all__ = ["KINDS", "as_parameter", "parse", "render"]
 
@@ -64,7 +66,8 @@ def parse(data: Any) -> Parameter:
     for key in data:
         if key != kind and key not in KINDS[kind]:
             allowed = ", ".join(KINDS[kind]) or "nothing"
-            raise SpaceError(f"'{key}' does not go with '{kind}': allowed is {allowed}. {did_you_mean(str(key), KINDS[kind])}".rstrip())
+            hint = did_you_mean(str(key), KINDS[kind])
+            raise SpaceError(f"'{key}' does not go with '{kind}': allowed is {allowed}. {hint}".rstrip())
     body = data[kind]
     if kind == "fixed":
         return Fixed(body)
