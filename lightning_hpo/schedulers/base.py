@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from lightning_hpo.errors import SettingError
 from lightning_hpo.objective import Objective
 from lightning_hpo.trial import Outcome, Report, Verdict
 
@@ -24,12 +25,17 @@ class Scheduler(ABC):
     Args:
         objective: What is compared, through `Objective.loss`; its mode decides what "best" means.
         max_epochs: The last epoch of a full trial (the last optimiser step, where the recipe counts those).
+
+    Raises:
+        SettingError: If `max_epochs` is not a whole number of at least 1.
     """
 
     #: The name in recipes, of the module and in the docs.
     name: ClassVar[str]
 
     def __init__(self, *, objective: Objective, max_epochs: int) -> None:
+        if not isinstance(max_epochs, int) or isinstance(max_epochs, bool) or max_epochs < 1:
+            raise SettingError("max_epochs", f"is {max_epochs!r}", "Expected a whole number, 1 or more.")
         self.objective = objective
         self.max_epochs = max_epochs
 

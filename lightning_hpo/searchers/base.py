@@ -58,7 +58,7 @@ class Searcher(ABC):
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that later suggestions depend on, as JSON-ready plain data with a "version"."""
-        return {"version": 1, "rng": self.rng.bit_generator.state, **self._state()}
+        return {"version": 1, "rng": _plain(self.rng.bit_generator.state), **self._state()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes over the state of a searcher made with the same arguments.
@@ -77,3 +77,10 @@ class Searcher(ABC):
 
     def _load_state(self, state: Mapping[str, Any]) -> None:
         """Takes over the subclass's own part."""
+
+
+def _plain(state: Any) -> Any:
+    """A bit generator's state with lists for the arrays that some of them hold."""
+    if isinstance(state, Mapping):
+        return {key: _plain(value) for key, value in state.items()}
+    return state.tolist() if isinstance(state, np.ndarray) else state
