@@ -1,0 +1,142 @@
+"""Builds trials from the blocks of a recipe, with LightningCLI's own parser and instantiation."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from lightning_hpo.errors import UsageError
+from lightning_hpo.recipe import paths
+from lightning_hpo.training.family import Family, family_of
+from lightning_hpo.training.flags import trainer_flags
+from lightning_hpo.training.imports import import_object
+from lightning_hpo.training.task import Assembly, Parts, Task
+from lightning_hpo.trial import Config
+
+__all__ = ["BlocksAssembly", "parser_of"]
+
+
+class BlocksAssembly(Assembly):
+    """Builds from LightningCLI blocks: `model`, `data`, `trainer`, `optimizer`, `lr_scheduler`, `ckpt_path`.
+
+    The parser is made once per process and reused by every trial.
+
+    Args:
+        blocks: The LightningCLI config as plain data.
+        model_class: Import path of the module's class if the `model` block has no `class_path`.
+        data_class: The same for `data`.
+    """
+
+    def __init__(self, blocks: Mapping[str, Any], *, model_class: str | None = None, data_class: str | None = None):
+        self.blocks = copy.deepcopy(dict(blocks))
+        self.model_class = model_class
+        self.data_class = data_class
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_cli_cache"}
+
+    def with_config(self, config: Config) -> dict[str, Any]:
+        """The blocks with a config written into them: a LightningCLI config that trains this trial."""
+        return paths.apply(self.blocks, config)
+
+    def family(self) -> Family:
+        """The Lightning distribution of the module's class."""
+        path = self.model_class or (self.blocks.get("model") or {}).get("class_path")
+        if not isinstance(path, str):
+            raise UsageError("The recipe's model block has no class_path. Give one, or tune.model_class.")
+        target = import_object(path)
+        if not inspect.isclass(target):  # a function: its return annotation names the class
+            target = inspect.signature(target, eval_str=True).return_annotation
+        return family_of(target)
+
+    def build(self, task: Task) -> Parts:
+        """Parses and instantiates the blocks as LightningCLI would."""
+        blocks = self.with_config(task.config)
+        trainer = dict(blocks.get("trainer") or {})
+        callbacks = trainer.get("callbacks") or []
+        named = [c.get("class_path", "") for c in (callbacks if isinstance(callbacks, list) else [callbacks])]
+        has_checkpoint = any("Checkpoint" in name.rpartition(".")[2] for name in named)
+        blocks["trainer"] = trainer_flags(trainer, task, has_checkpoint=has_checkpoint)
+        cli = self._cli()
+        cli.assemble(blocks)
+        data = {} if cli.datamodule is None else {"datamodule": cli.datamodule}
+        return Parts(
+            family=self.family(), model=cli.model, trainer=cli.trainer, data=data, ckpt_path=blocks.get("ckpt_path")
+        )
+
+    def build_model(self, config: Config) -> Any:
+        """The model alone; data and trainer are not instantiated."""
+        blocks = self.with_config(config)
+        return self._cli().assemble_model(blocks)
+
+    def warm(self) -> None:
+        """Imports the classes and makes the parser, so that the first trial need not."""
+        for path in (self.model_class, self.data_class, *(_class_path(self.blocks.get(b)) for b in ("model", "data"))):
+            if path:
+                import_object(path)
+        self._cli()
+
+    def target(self, name: str) -> Any:
+        """The block's name."""
+        return name.partition(".")[0]
+
+    def _cli(self) -> Any:
+        cached = self.__dict__.get("_cli_cache")
+        if cached is None:
+            cached = parser_of(self.family(), self.model_class, self.data_class)
+            self.__dict__["_cli_cache"] = cached
+        return cached
+
+
+def parser_of(family: Family, model_class: str | None, data_class: str | None) -> Any:
+    """A LightningCLI that parses and instantiates on demand instead of on construction."""
+    base = family.load("cli").LightningCLI
+
+    class Assembler(base):  # type: ignore[misc, valid-type]
+        """LightningCLI without the command line."""
+
+        def parse_arguments(self, parser: Any, args: Any) -> None:
+            self.config: Any = {}
+
+        def _set_seed(self) -> None:
+            pass  # the trial's own seed is set before
+
+        def instantiate_classes(self) -> None:
+            pass
+
+        def _parsed(self, blocks: Mapping[str, Any]) -> None:
+            self.__dict__.pop("config_dump", None)  # LightningCLI keeps the dump of the first config it saw
+            known = {key: value for key, value in blocks.items() if key in _PARSED and value is not None}
+            self.config = self.parser.parse_object(known)
+
+        def assemble(self, blocks: Mapping[str, Any]) -> None:
+            """Sets `model`, `datamodule` and `trainer`."""
+            self._parsed(blocks)
+            base.instantiate_classes(self)
+
+        def assemble_model(self, blocks: Mapping[str, Any]) -> Any:
+            """The model, with the optimizer blocks bound to it."""
+            kept = {key: value for key, value in blocks.items() if key in ("model", "optimizer", "lr_scheduler")}
+            self._parsed(kept)
+            self.config_init = self.parser.instantiate_classes(self.config)
+            self.model = self._get(self.config_init, "model")
+            self._add_configure_optimizers_method_to_model(self.subcommand)
+            return self.model
+
+    return Assembler(
+        model_class=import_object(model_class) if model_class else None,
+        datamodule_class=import_object(data_class) if data_class else None,
+        run=False,
+        save_config_callback=None,
+        seed_everything_default=False,
+        parser_kwargs={"exit_on_error": False},
+    )
+
+
+def _class_path(block: Any) -> str | None:
+    return block.get("class_path") if isinstance(block, Mapping) else None
+
+
+_PARSED = ("model", "data", "trainer", "optimizer", "lr_scheduler")
