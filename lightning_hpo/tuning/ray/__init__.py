@@ -1,0 +1,1 @@
+"""The adapters to Ray Tune: the only place that imports Ray."""

@@ -1,0 +1,107 @@
+"""Starts a local Ray runtime where there is none, and stops what it started."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator, Mapping
+
+import ray
+
+from lightning_hpo.errors import ClusterError, UsageError
+
+__all__ = ["check_resources", "quiet_environment", "runtime"]
+
+#: Read by Ray when a run starts. No loggers in the driver's loop (each report would cost), the user's working
+#: directory kept, no snapshot of an experiment that we never restore, Ctrl-C left to us, no note of every trial error.
+_ENVIRONMENT: Mapping[str, str] = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_WARN_THRESHOLD_S": "10",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+@contextlib.contextmanager
+def quiet_environment() -> Iterator[None]:
+    """Ray's settings for a run of ours; everything is put back afterwards."""
+    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
+    os.environ.update(_ENVIRONMENT)
+    loggers = [logging.getLogger(name) for name in ("ray", "ray.tune", "ray.data", "ray.train")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def runtime(address: str | None = None) -> Iterator[None]:
+    """A Ray runtime for as long as the block runs.
+
+    A runtime that this process is already connected to is used and left as it is. Otherwise one is joined at `address`
+    ("auto" or a cluster's), or a local one is started, quiet and without a dashboard, and stopped at the end.
+
+    Raises:
+        ClusterError: If Ray cannot be started or reached.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    try:
+        ray.init(
+            address=address,
+            include_dashboard=False if address is None else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            configure_logging=True,
+        )
+    except Exception as error:  # Ray raises ConnectionError, RuntimeError, ValueError, OSError and its own
+        where = f"at {address}" if address else "on this machine"
+        raise ClusterError(f"Ray cannot be started {where}: {type(error).__name__}: {error}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def check_resources(cpus: float, gpus: float) -> int:
+    """How many trials fit at a time.
+
+    Raises:
+        UsageError: If one trial needs more than any node of the runtime has.
+    """
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    fit = 0
+    for node in nodes:
+        shares = [
+            int(node.get(kind, 0) / asked + 1e-9) for kind, asked in (("CPU", cpus), ("GPU", gpus)) if asked > 0
+        ]
+        fit += min(shares, default=1)
+    if fit:
+        return fit
+    most = {kind: max((node.get(kind, 0) for node in nodes), default=0) for kind in ("CPU", "GPU")}
+    for kind, asked in (("gpu", gpus), ("cpu", cpus)):
+        if asked > most[kind.upper()]:
+            raise UsageError(
+                f"tune.resources.{kind} is {asked:g}, but this machine has {most[kind.upper()]:g}. "
+                f"Ask for less: --set tune.resources.{kind}={most[kind.upper()]:g}"
+            )
+    raise UsageError(
+        f"tune.resources asks for {cpus:g} CPUs and {gpus:g} GPUs on one node, but no node has both. Ask for less."
+    )
