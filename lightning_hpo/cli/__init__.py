@@ -1,0 +1,16 @@
+"""The command line: `lightning-hpo`."""
+
+from __future__ import annotations
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Runs the command line and exits.
+
+    Exit codes: 0; 2 for a recipe or a call that cannot work; 3 if no trial succeeded; 4 for the cluster; 130 after
+    Ctrl-C; 70 for a fault of ours.
+    """
+    from lightning_hpo.cli.app import app
+
+    app()
