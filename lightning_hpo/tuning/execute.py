@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from lightning_hpo.errors import Problem, RecipeError, RunInterrupted
+from lightning_hpo.errors import InternalError, Problem, RecipeError, RunInterrupted
 from lightning_hpo.results import Results, RunFolder
 from lightning_hpo.training import Assembly
 from lightning_hpo.tuning.examine import Examination, Question
 from lightning_hpo.tuning.opening import loader, save_assembly
+from lightning_hpo.tuning.ray.engine import run_trials
+from lightning_hpo.tuning.ray.runtime import quiet_environment, runtime
 from lightning_hpo.tuning.run import Listener, TuningRun
 from lightning_hpo.tuning.settings import RunSettings
 
@@ -29,6 +29,7 @@ class Study:
         recipe: Makes the text of the resolved recipe from the settings.
         complain: Makes the error for the problems seen.
         trials: How many trials were asked for, if anybody said.
+        max_concurrent: How many may run at a time, if anybody said.
         pickled: Whether the assembly must be kept as a pickle, since no recipe can say it.
     """
 
@@ -37,6 +38,7 @@ class Study:
     recipe: Callable[[RunSettings], str]
     complain: Callable[[Sequence[Problem]], RecipeError]
     trials: int | None = None
+    max_concurrent: int | None = None
     pickled: bool = False
 
     @property
@@ -59,26 +61,30 @@ def execute(
         NoTrialSucceeded: If no trial has a finite value, or the first trials all fail alike.
         RunInterrupted: After Ctrl-C.
     """
-    from lightning_hpo.tuning.ray.engine import examine_remotely
-    from lightning_hpo.tuning.ray.runtime import quiet_environment, runtime
+    run: TuningRun | None = None
 
-    begun = False
+    def begin(seen: Examination | None) -> TuningRun:
+        nonlocal run
+        if seen is None:
+            raise InternalError("A study began without having been looked at.")
+        if seen.problems:
+            raise study.complain(seen.problems)
+        settings = study.settings(seen)
+        made = TuningRun(settings, folder, listeners)
+        folder.write_recipe(study.recipe(settings))
+        if study.pickled:
+            save_assembly(folder, study.assembly, settings)
+        made.open()
+        run = made
+        return made
+
     try:
-        with quiet_environment(), runtime(address):
-            seen = examine_remotely(study.question, study.trials)
-            if seen.problems:
-                raise study.complain(seen.problems)
-            settings = study.settings(seen)
-            with folder.hold():
-                run = TuningRun(settings, folder, listeners)
-                begun = True
-                folder.write_recipe(study.recipe(settings))
-                if study.pickled:
-                    save_assembly(folder, study.assembly, settings)
-                run.open()
-                return _run(run, study.assembly)
+        with folder.hold(), quiet_environment(), runtime(address):
+            return _run(
+                study.question, folder, begin, look=True, trials=study.trials, max_concurrent=study.max_concurrent
+            )
     finally:
-        if not begun:
+        if run is None:
             folder.remove()
 
 
@@ -104,35 +110,56 @@ def resume(
     Raises:
         RunFolderError: If the journal is damaged, or another process writes it.
     """
-    from lightning_hpo.tuning.ray.runtime import quiet_environment, runtime
+    run = TuningRun(settings, folder, listeners)
+    question = Question(
+        assembly=assembly,
+        space=settings.space,
+        objective=settings.objective,
+        seed=settings.seed,
+        resource=settings.resource,
+        cpus=settings.cpus,
+        gpus=settings.gpus,
+    )
+
+    def begin(_: Examination | None) -> TuningRun:
+        run.replay(folder.journal.read())
+        return run
 
     with folder.hold(), quiet_environment(), runtime(address):
         folder.read()  # says what is wrong with a journal that cannot be resumed
-        run = TuningRun(settings, folder, listeners)
-        run.replay(folder.journal.read())
-        return _run(run, assembly)
+        return _run(question, folder, begin, look=False, trials=None, max_concurrent=settings.max_concurrent)
 
 
-def _run(run: TuningRun, assembly: Assembly) -> Results:
-    from lightning_hpo.tuning.ray.engine import run_trials
+def _run(
+    question: Question,
+    folder: RunFolder,
+    begin: Callable[[Examination | None], TuningRun],
+    *,
+    look: bool,
+    trials: int | None,
+    max_concurrent: int | None,
+) -> Results:
+    run: TuningRun | None = None
 
-    with _interrupts_told(run):
-        run_trials(run, assembly)
-        run.close()
-    return Results(run.folder, run.state, loader(assembly, run.folder))
+    def noted(seen: Examination | None) -> TuningRun:
+        nonlocal run
+        run = begin(seen)
+        return run
 
-
-@contextmanager
-def _interrupts_told(run: TuningRun) -> Iterator[None]:
-    forced: Any = None
     try:
-        yield
-    except KeyboardInterrupt as error:
-        run.interrupted, forced = True, error
+        run_trials(question, folder.path, noted, look=look, trials=trials, max_concurrent=max_concurrent)
+    except KeyboardInterrupt:  # the second one, which does not wait
+        if run is None:
+            raise
+        run.interrupted = True
+    if run is None:
+        raise RunInterrupted("Interrupted before the first trial; nothing is left behind.", str(folder.path))
+    run.close()
     if run.interrupted:
-        ended = len([trial for trial in run.state.trials.values() if trial.status.ended])
+        ended = len([trial for trial in run.state if trial.status.ended])
         raise RunInterrupted(
-            f"Interrupted after {ended} ended trials; everything until then is kept in {run.folder}. "
-            f"Go on with: lightning-hpo resume {run.folder}",
-            str(run.folder.path),
-        ) from forced
+            f"Interrupted after {ended} of its trials had ended; everything until then is kept in {folder}. "
+            f"Go on with: lightning-hpo resume {folder}",
+            str(folder.path),
+        )
+    return Results(folder, run.state, loader(question.assembly, folder, run.settings))

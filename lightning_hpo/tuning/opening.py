@@ -12,6 +12,7 @@ from lightning_hpo.results import Results, RunFolder, TrialState, atomic_write
 from lightning_hpo.schedulers import SCHEDULERS
 from lightning_hpo.searchers import SEARCHERS
 from lightning_hpo.training import Assembly
+from lightning_hpo.training.loading import load_model
 from lightning_hpo.tuning.settings import RunSettings
 
 __all__ = ["assembly_of", "cli_config", "loader", "open_run", "reopen", "save_assembly", "saved"]
@@ -24,7 +25,12 @@ def open_run(path: str | Path) -> Results:
         RunFolderError: If there is no run, or its journal is damaged.
     """
     folder = RunFolder.open(path)
-    return Results(folder, folder.read(), lambda trial: loader(assembly_of(folder), folder)(trial))
+
+    def load(trial: TrialState) -> Any:  # what it needs is loaded when a model is asked for
+        assembly, settings = assembly_of(folder)
+        return loader(assembly, folder, settings)(trial)
+
+    return Results(folder, folder.read(), load)
 
 
 def save_assembly(folder: RunFolder, assembly: Assembly, settings: RunSettings) -> None:
@@ -61,37 +67,35 @@ def saved(folder: RunFolder) -> tuple[Assembly, RunSettings] | None:
     return assembly, settings
 
 
-def assembly_of(folder: RunFolder) -> Assembly:
-    """What builds the run's models."""
+def assembly_of(folder: RunFolder) -> tuple[Assembly, RunSettings | None]:
+    """What builds the run's models, and the settings of a run that was started from Python."""
     from lightning_hpo.training.blocks import BlocksAssembly
 
     pickled = saved(folder)
     if pickled is not None:
-        return pickled[0]
+        return pickled
     recipe = load_recipe(folder.recipe, searchers=SEARCHERS, schedulers=SCHEDULERS)
-    return BlocksAssembly(recipe.config, model_class=recipe.tune.model_class, data_class=recipe.tune.data_class)
+    assembly = BlocksAssembly(recipe.config, model_class=recipe.tune.model_class, data_class=recipe.tune.data_class)
+    return assembly, None
 
 
-def loader(assembly: Assembly, folder: RunFolder) -> Callable[[TrialState], Any]:
-    """Loads a trial's trained model: built from its config, with the checkpoint's weights, in evaluation mode.
+def loader(assembly: Assembly, folder: RunFolder, settings: RunSettings | None) -> Callable[[TrialState], Any]:
+    """Loads the trained model of a trial whose checkpoint was kept, as `load_model` does.
 
-    Works for modules that do not save their hyperparameters, and for factories, where `load_from_checkpoint` cannot.
+    Args:
+        assembly: Builds the model.
+        folder: Holds the checkpoint.
+        settings: Turn the journal's plain configs back into what the model was given; None where they are the same.
     """
 
     def load(trial: TrialState) -> Any:
-        import torch
-
-        path = folder.trial(trial.trial.id).checkpoint
+        path = folder.trial(trial.id).checkpoint
         if not path.exists():
             raise RunFolderError(
                 f"{path} is not there. Checkpoints are kept for the best trials only (tune.keep_best); "
                 "for another one, train its config again."
             )
-        model = assembly.build_model(trial.trial.config)
-        checkpoint = torch.load(path, map_location="cpu", weights_only=False)
-        model.on_load_checkpoint(checkpoint)
-        model.load_state_dict(checkpoint["state_dict"])
-        return model.eval()
+        return load_model(assembly, settings.decode(trial.trial.config) if settings else trial.trial.config, path)
 
     return load
 
@@ -133,7 +137,9 @@ def cli_config(folder: RunFolder, trial: int) -> str:
     blocks = BlocksAssembly(recipe.config).with_config(state.trial.config)
     blocks["seed_everything"] = state.trial.seed
     value = state.metrics.get(recipe.objective.metric)
-    header = f"Trial {trial} of {folder}: {recipe.objective.metric} {value:.6g} after {state.step} {recipe.tune.resource}s."
+    header = (
+        f"Trial {trial} of {folder}: {recipe.objective.metric} {value:.6g} after {state.step} {recipe.tune.resource}s."
+    )
     if recipe.tune.model_class:
         header += f"\nFor a LightningCLI made for {recipe.tune.model_class}."
     return dump_yaml(blocks, header)
@@ -143,6 +149,7 @@ def _sayable(pickled: tuple[Assembly, RunSettings] | None) -> bool:
     """Whether `script_recipe` left nothing of the model and the data out."""
     if pickled is None:
         return True
+    from lightning_hpo.training.objects import ObjectsAssembly
     from lightning_hpo.tuning.script import left_out
 
-    return not left_out(pickled[0])
+    return isinstance(pickled[0], ObjectsAssembly) and not left_out(pickled[0])

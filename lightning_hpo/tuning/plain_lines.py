@@ -41,7 +41,10 @@ def plain_lines(stream: TextIO | None = None) -> Listener:
                 reason = trial.error.strip().splitlines()[-1] if trial.error.strip() else "no reason known"
                 print(f"[{of}] trial {trial.id} failed: {reason}", file=out)
             elif trial.status is Status.DIVERGED:
-                print(f"[{of}] trial {trial.id} diverged at {event.outcome.step}: {shown_config(trial.trial.config)}", file=out)
+                print(
+                    f"[{of}] trial {trial.id} diverged at {event.outcome.step}: {shown_config(trial.trial.config)}",
+                    file=out,
+                )
             elif state.best is not None and state.best.id == trial.id and best != trial.id:
                 best = trial.id
                 print(f"[{of}] trial {trial.id} is the best so far: {state.objective.metric}="

@@ -60,6 +60,7 @@ def study_of(recipe: Recipe, *, dry_run: bool | None = None) -> Study:
     return Study(
         question=question,
         trials=tune.n_trials,
+        max_concurrent=tune.max_concurrent,
         settings=lambda seen: _settings(recipe, seed, seen),
         recipe=lambda settings: _resolved(recipe, settings),
         complain=lambda problems: RecipeError(recipe.source, [_placed(recipe, problem) for problem in problems]),

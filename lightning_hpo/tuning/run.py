@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from importlib import metadata
-from typing import Any
 
 from lightning_hpo.errors import InternalError, NoTrialSucceeded, RunFolderError
 from lightning_hpo.results import RunFolder, RunState
@@ -46,7 +45,6 @@ class TuningRun:
         self.state = RunState()
         self.interrupted = False
         self.given_up = False
-        self.abandoned = False
         self._first = deque(settings.first_configs())
         self._again: deque[Trial] = deque()
         self._exhausted = False
@@ -54,7 +52,7 @@ class TuningRun:
     @property
     def stopping(self) -> bool:
         """Whether running trials should end now and no new one start."""
-        return self.interrupted or self.given_up or self.abandoned
+        return self.interrupted or self.given_up
 
     def open(self) -> None:
         """Writes the journal's first line."""
@@ -222,5 +220,3 @@ def outcome_of(report: Report | None, trial: int, status: Status, started: float
     step, metrics = (report.step, report.metrics) if report is not None else (0, {})
     seconds = max(0.0, time.time() - started)
     return Outcome(trial=trial, status=status, step=step, metrics=metrics, error=error, seconds=seconds)
-
-

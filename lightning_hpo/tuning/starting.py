@@ -53,7 +53,7 @@ def guessed_objective(model: Any) -> tuple[str, Mode]:
     """
     names: list[str] = []
     for base in inspect.getmro(model):
-        if "lightning" in base.__module__.partition(".")[0] and "hpo" not in base.__module__ or base is object:
+        if base is object or base.__module__.partition(".")[0] in ("lightning", "pytorch_lightning"):
             break
         try:
             source = inspect.getsource(base)
@@ -81,5 +81,3 @@ def _dotted(path: str) -> str:
 def _required(target: Any) -> list[str]:
     parameters = arguments_of(target).parameters.values()
     return [parameter.name for parameter in parameters if parameter.default is inspect.Parameter.empty]
-
-

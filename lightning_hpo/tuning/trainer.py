@@ -170,6 +170,7 @@ class TuneTrainer:
             ),
             settings=settings,
             trials=self.n_trials,
+            max_concurrent=max_concurrent,
             recipe=lambda made: script_recipe(assembly, made),
             complain=complain,
             pickled=True,
@@ -207,7 +208,8 @@ def _algorithm(kind: str, given: str | Mapping[str, Any]) -> tuple[str, dict[str
 def _resources(given: Mapping[str, float]) -> dict[str, float]:
     unknown = [name for name in given if name not in ("cpu", "gpu")]
     if unknown:
-        raise UsageError(f"resources: unknown {', '.join(unknown)}. Expected cpu and gpu, like {{'cpu': 2, 'gpu': 0.5}}.")
+        told = ", ".join(unknown)
+        raise UsageError(f"resources: unknown {told}. Expected cpu and gpu, like {{'cpu': 2, 'gpu': 0.5}}.")
     return {"cpu": float(given.get("cpu", 1)), "gpu": float(given.get("gpu", 0))}
 
 
@@ -244,5 +246,7 @@ def _length(flags: Mapping[str, Any], space: Space, resource: Resource) -> int:
     tuned = [parameter for _, name, parameter in space.walk() if name == f"trainer.{flag}"]
     lengths = [value for parameter in tuned for value in (parameter.values() or ())] or [flags.get(flag)]
     if not all(isinstance(length, int) and length >= 1 for length in lengths):
-        raise UsageError(f"{flag} is {flags.get(flag)!r}. Expected how long a full trial is: TuneTrainer({flag}=N, ...).")
-    return int(max(lengths))  # type: ignore[type-var]
+        raise UsageError(
+            f"{flag} is {flags.get(flag)!r}. Expected how long a full trial is: TuneTrainer({flag}=N, ...)."
+        )
+    return int(max(lengths))

@@ -8,22 +8,23 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import ray
 from ray import tune
 
 from lightning_hpo.errors import ClusterError
-from lightning_hpo.training import Assembly
-from lightning_hpo.tuning.examine import Examination, Question, examine, warm
-from lightning_hpo.tuning.ray.adapters import RayEars, RayScheduler, RaySearcherAdapter, RunStopper, TrialTable
+from lightning_hpo.tuning.examine import Examination, Question
+from lightning_hpo.tuning.ray.adapters import RayEars, RayScheduler, RaySearcherAdapter, RunStopper
+from lightning_hpo.tuning.ray.driver import Driver
 from lightning_hpo.tuning.ray.runtime import check_resources
 from lightning_hpo.tuning.ray.trainable import LightningTrainable, WorkerPlan
 from lightning_hpo.tuning.run import TuningRun
 
-__all__ = ["examine_remotely", "run_trials"]
+__all__ = ["run_trials"]
 
 #: Ray creates trials ahead of need up to this number; the searcher adapter says when there are no more.
 _ENDLESS = 10**9
@@ -32,39 +33,51 @@ _HEARTBEAT = 1.0
 _MOST_WARMED = 64
 
 
-def run_trials(run: TuningRun, assembly: Assembly) -> None:
-    """Runs trials until the run is exhausted, gives up, or is interrupted. Ray is running.
+def run_trials(
+    question: Question,
+    folder: Path,
+    begin: Callable[[Examination | None], TuningRun],
+    *,
+    look: bool,
+    trials: int | None = None,
+    max_concurrent: int | None = None,
+) -> TuningRun | None:
+    """Looks at a study in a worker, makes its run, and runs trials until it is exhausted, gives up, or is interrupted.
 
-    Ctrl-C interrupts the run: every running trial ends within a batch as after any fit. A second Ctrl-C does not wait.
+    Ray is running. Ctrl-C interrupts the run: every running trial ends within a batch as after any fit. A second
+    Ctrl-C does not wait.
+
+    Args:
+        question: The study.
+        folder: The run folder, which every worker can write.
+        begin: Makes the run from what was seen, on this thread.
+        look: Whether to look at the study first; a run that is resumed was looked at before.
+        trials: How many trials there will be at most; no more workers than that are warmed.
+        max_concurrent: At most so many trials at a time.
+
+    Returns:
+        The run; None if it was interrupted before it was made.
 
     Raises:
+        UsageError: If a trial asks for more than any node has, or whatever `begin` raises.
         ClusterError: If Ray itself fails.
     """
-    settings = run.settings
-    concurrent = check_resources(settings.cpus, settings.gpus)
-    if settings.max_concurrent is not None:
-        concurrent = min(concurrent, settings.max_concurrent)
-    plan = WorkerPlan(
-        assembly=assembly,
-        folder=str(run.folder.path.absolute()),
-        objective=settings.objective,
-        resource=settings.resource,
-        cpus=settings.cpus,
-        gpus=settings.gpus,
-        milestones=run.scheduler.milestones,
-        heartbeat=max(_HEARTBEAT, concurrent / 20),
-        import_paths=tuple(path for path in sys.path if path),
+    concurrent = check_resources(question.cpus, question.gpus)
+    concurrent = min(concurrent, max_concurrent or concurrent)
+    driver = Driver(
+        begin, look=look, warmups=min(concurrent, trials or concurrent, _MOST_WARMED), concurrent=concurrent
     )
-    table = TrialTable()
+    question = dataclasses.replace(question, import_paths=tuple(path for path in sys.path if path))
+    plan = WorkerPlan(question=question, folder=str(folder.absolute()), heartbeat=max(_HEARTBEAT, concurrent / 20))
     scratch = tempfile.mkdtemp(prefix="lightning-hpo-")  # what Ray writes of an experiment; we read none of it
     trainable = tune.with_parameters(LightningTrainable, plan=plan)
-    trainable = tune.with_resources(trainable, {"cpu": settings.cpus, "gpu": settings.gpus})
+    trainable = tune.with_resources(trainable, {"cpu": question.cpus, "gpu": question.gpus})
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
             num_samples=_ENDLESS,
-            search_alg=RaySearcherAdapter(run, table, concurrent),
-            scheduler=RayScheduler(run, table),
+            search_alg=RaySearcherAdapter(driver),
+            scheduler=RayScheduler(driver),
             reuse_actors=True,
             trial_name_creator=lambda trial: str(trial.trial_id),
             trial_dirname_creator=lambda trial: str(trial.trial_id),
@@ -72,69 +85,39 @@ def run_trials(run: TuningRun, assembly: Assembly) -> None:
         run_config=tune.RunConfig(
             name="run",
             storage_path=scratch,
-            callbacks=[RayEars(run, table)],
-            stop=RunStopper(run),
+            callbacks=[RayEars(driver)],
+            stop=RunStopper(driver),
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=0),
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
         ),
     )
     try:
-        with _interruptible(run):
+        with _interruptible(driver):
             tuner.fit()
     except ray.exceptions.RayError as error:
         raise ClusterError(f"Ray failed during the run: {type(error).__name__}: {error}") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    if table.fault is not None:
-        raise table.fault
+    if driver.fault is not None:
+        raise driver.fault
+    return driver.run
 
 
 @contextmanager
-def _interruptible(run: TuningRun) -> Iterator[None]:
+def _interruptible(driver: Driver) -> Iterator[None]:
     """Turns the first Ctrl-C into an orderly end; in threads other than the main one, signals are not ours."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def interrupt(_signal: int, _frame: Any) -> None:
-        if run.interrupted:
+        if driver.interrupted:
             raise KeyboardInterrupt
-        run.interrupted = True
+        driver.interrupt()
 
     before = signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def examine_remotely(question: Question, trials: int | None) -> Examination:
-    """Looks at a study in a worker of the runtime, while the other workers that trials will use get warm.
-
-    A worker that has imported torch, Lightning and the user's code starts its first trial at once. Without that, Ray
-    Tune gives a waiting trial to the worker that is free first and throws the half-started one away: as long as
-    trials are shorter than a start, they would run one at a time (TuneController._maybe_reuse_cached_actor, Ray 2.60).
-
-    Args:
-        question: What to look at.
-        trials: How many trials there will be at most; no more workers than that are warmed.
-
-    Raises:
-        Exception: Whatever the examination raised, as it was.
-    """
-    question = dataclasses.replace(question, import_paths=tuple(path for path in sys.path if path))
-    fit = check_resources(question.cpus, question.gpus)
-    reference = ray.put(question)
-    options = {"num_cpus": question.cpus, "num_gpus": question.gpus, "max_retries": 0}
-    seen = ray.remote(examine).options(**options).remote(reference)
-    others = min(fit, trials or fit, _MOST_WARMED) - 1
-    warming = [ray.remote(warm).options(**options).remote(reference) for _ in range(others)]
-    try:
-        found: Examination = ray.get(seen)
-        ray.wait(warming, num_returns=len(warming)) if warming else None
-    except ray.exceptions.RayTaskError as error:
-        raise (error.cause if isinstance(error.cause, Exception) else error) from None
-    except ray.exceptions.RayError as error:
-        raise ClusterError(f"A worker was lost while the study was looked at: {error}") from error
-    return found

@@ -89,9 +89,7 @@ def check_resources(cpus: float, gpus: float) -> int:
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     fit = 0
     for node in nodes:
-        shares = [
-            int(node.get(kind, 0) / asked + 1e-9) for kind, asked in (("CPU", cpus), ("GPU", gpus)) if asked > 0
-        ]
+        shares = [int(node.get(kind, 0) / asked + 1e-9) for kind, asked in (("CPU", cpus), ("GPU", gpus)) if asked > 0]
         fit += min(shares, default=1)
     if fit:
         return fit

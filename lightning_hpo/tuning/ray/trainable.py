@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ray import tune
 
-from lightning_hpo.objective import Objective
 from lightning_hpo.results import RunFolder
-from lightning_hpo.training import Assembly, Resource, Task
+from lightning_hpo.training import Task
+from lightning_hpo.tuning.examine import Question, examine, warm
 from lightning_hpo.tuning.host import TrialHost
 
 __all__ = ["LightningTrainable", "WorkerPlan"]
+
+#: Seconds between two signs of life of a warm worker that waits for its first trial.
+_WAIT = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,33 +26,21 @@ class WorkerPlan:
     """What is the same for all trials of a run.
 
     Args:
-        assembly: Builds a trial's parts.
+        question: The study: what builds a trial, and what it is to log.
         folder: The run folder's path, which every worker can write.
-        objective: The metric that must be logged.
-        resource: What a step counts.
-        cpus: CPUs of one trial.
-        gpus: GPUs of one trial.
-        milestones: The steps at which the driver decides.
         heartbeat: Seconds after which a trial that nobody decides on says how far it is.
-        import_paths: The driver's `sys.path`, so that workers import what it can.
     """
 
-    assembly: Assembly
+    question: Question
     folder: str
-    objective: Objective
-    resource: Resource
-    cpus: float
-    gpus: float
-    milestones: tuple[int, ...]
     heartbeat: float
-    import_paths: tuple[str, ...]
 
 
-class LightningTrainable(tune.Trainable):  # type: ignore[misc]  # Ray's class is untyped
+class LightningTrainable(tune.Trainable):
     """Trains one trial after the other in the same process: Ray calls `reset_config` between them.
 
-    A result is `{"step", "metrics", "due", "done", "over", "error"}`. An exception of the user's code is a result and not a
-    failure of the worker, so the worker lives on; Ray sees an error only if the process itself dies.
+    A result holds "step", "metrics", "due", "done", "over" and "error". An exception of the user's code is a result,
+    not a failure of the worker, so the worker lives on; Ray sees an error only if the process itself dies.
     """
 
     def setup(self, config: dict[str, Any], plan: WorkerPlan | None = None) -> None:
@@ -56,14 +48,15 @@ class LightningTrainable(tune.Trainable):  # type: ignore[misc]  # Ray's class i
         if plan is None:
             raise TypeError("LightningTrainable needs its plan; give it with ray.tune.with_parameters(plan=...).")
         self._plan = plan
-        sys.path += [path for path in plan.import_paths if path not in sys.path]
+        sys.path += [path for path in plan.question.import_paths if path not in sys.path]
         self._host: TrialHost | None = None
+        self._warm_up: Mapping[str, Any] | None = None
         self._begin(config)
 
     def step(self) -> dict[str, Any]:
         """Waits for the next due report, the end, or the heartbeat. Calling it again means CONTINUE."""
         if self._host is None:
-            raise RuntimeError("step() was called before a trial began.")
+            return self._warm()
         message = self._host.next(self._plan.heartbeat)
         return {
             "step": message.step,
@@ -85,25 +78,39 @@ class LightningTrainable(tune.Trainable):  # type: ignore[misc]  # Ray's class i
         self._finish()
 
     def _begin(self, config: Mapping[str, Any]) -> None:
-        plan = self._plan
-        trial = config["trial"]
-        folder = RunFolder(plan.folder).trial(trial)
+        if "warmup" in config:
+            self._warm_up = config
+            return
+        question = self._plan.question
+        folder = RunFolder(self._plan.folder).trial(config["trial"])
         task = Task(
-            trial=trial,
+            trial=config["trial"],
             config=config["config"],
             seed=config["seed"],
             directory=str(folder.path),
-            objective=plan.objective,
-            resource=plan.resource,
-            cpus=plan.cpus,
-            gpus=plan.gpus,
+            objective=question.objective,
+            resource=question.resource,
+            cpus=question.cpus,
+            gpus=question.gpus,
         )
-        self._host = TrialHost(plan.assembly, task, folder, plan.milestones)
+        self._host = TrialHost(question.assembly, task, folder, config["milestones"])
         self._host.start()
+
+    def _warm(self) -> dict[str, Any]:
+        """The first time: imports, and looks at the study if asked to. After that: waits to be given a trial."""
+        ahead, self._warm_up = self._warm_up, None
+        if ahead is None:
+            time.sleep(_WAIT)
+            return {"warm": True}
+        try:
+            if ahead["look"]:
+                return {"warm": True, "examination": examine(self._plan.question)}
+            warm(self._plan.question)
+        except Exception as error:  # told by the driver as it is
+            return {"warm": True, "fault": error}
+        return {"warm": True}
 
     def _finish(self) -> None:
         if self._host is not None:
             self._host.stop()
             self._host = None
-
-
