@@ -206,5 +206,40 @@ class Space(Mapping[str, Parameter]):
         return {name: parameter.decode(data[name]) for name, parameter in self.active(data)}
 
     def updated(self, other: Space) -> Space:
-        """This space with the other's names added, and narrowed or replaced where both have one."""
-        return Space({**self.parameters, **other.parameters})
+        """This space with the other's names added, and narrowed or replaced where both have one.
+
+        Edges:
+            * A name that stands in branches here is replaced there, in every branch that has it.
+            * A choice of branches narrowed to some of their names (a plain `Choice`, or one fixed name) keeps what
+              those branches hold.
+        """
+        parameters = dict(self.parameters)
+        for name, parameter in other.items():
+            if name in parameters:
+                parameters[name] = _narrowed(parameters[name], parameter)
+            elif name in self.names():
+                parameters = {top: _replaced(held, name, parameter) for top, held in parameters.items()}
+            else:
+                parameters[name] = parameter
+        return Space(parameters)
+
+
+def _narrowed(old: Parameter, new: Parameter) -> Parameter:
+    values = new.values()
+    if not isinstance(old, Choice) or not old.branches or (isinstance(new, Choice) and new.branches):
+        return new
+    if values is None or not all(isinstance(value, str) and value in old.branches for value in values):
+        return new
+    return Choice({value: old.branches[value] for value in values})
+
+
+def _replaced(held: Parameter, name: str, parameter: Parameter) -> Parameter:
+    """A choice with a name replaced in those of its branches that have it, at any depth."""
+    if not isinstance(held, Choice) or not held.branches:
+        return held
+    return Choice(
+        {
+            taken: branch.updated(Space({name: parameter})) if name in branch.names() else branch
+            for taken, branch in held.branches.items()
+        }
+    )

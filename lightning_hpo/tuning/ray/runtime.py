@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 
 import ray
@@ -63,21 +64,40 @@ def runtime(address: str | None = None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    try:
-        ray.init(
-            address=address,
-            include_dashboard=False if address is None else None,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            configure_logging=True,
-        )
-    except Exception as error:  # Ray raises ConnectionError, RuntimeError, ValueError, OSError and its own
-        where = f"at {address}" if address else "on this machine"
-        raise ClusterError(f"Ray cannot be started {where}: {type(error).__name__}: {error}") from error
+    with _private_token() if address is None else contextlib.nullcontext():
+        try:
+            ray.init(
+                address=address,
+                include_dashboard=False if address is None else None,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                configure_logging=True,
+            )
+        except Exception as error:  # Ray raises ConnectionError, RuntimeError, ValueError, OSError and its own
+            where = f"at {address}" if address else "on this machine"
+            raise ClusterError(f"Ray cannot be started {where}: {type(error).__name__}: {error}") from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def _private_token() -> Iterator[None]:
+    """A token for a local runtime of this process alone, unless the user has settled Ray's authentication.
+
+    Ray 2.60 would otherwise write one to the home directory, readable by all, and leave its mode in the environment
+    (ray/_private/authentication/authentication_token_setup.py).
+    """
+    if "RAY_AUTH_MODE" in os.environ or "RAY_AUTH_TOKEN" in os.environ:
+        yield
+        return
+    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
     try:
         yield
     finally:
-        ray.shutdown()
+        os.environ.pop("RAY_AUTH_MODE", None)
+        os.environ.pop("RAY_AUTH_TOKEN", None)
 
 
 def check_resources(cpus: float, gpus: float) -> int:
