@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +30,6 @@ class Question:
         cpus: CPUs of one trial.
         gpus: GPUs of one trial.
         dry_run: Whether to fit one batch, too.
-        import_paths: Paths to import from, beyond this process's own.
     """
 
     assembly: Assembly
@@ -43,7 +40,6 @@ class Question:
     cpus: float = 1.0
     gpus: float = 0.0
     dry_run: bool = True
-    import_paths: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +70,6 @@ def examine(question: Question) -> Examination:
     from lightning_hpo.training.describe import describe, describe_objects
     from lightning_hpo.training.proof import prove
 
-    sys.path += [path for path in question.import_paths if path not in sys.path]
     assembly: Any = question.assembly
     told = describe if isinstance(assembly, BlocksAssembly) else describe_objects
     from lightning_hpo.training.output import speaking_into
@@ -113,7 +108,6 @@ def warm(question: Question) -> None:
 
     What goes wrong here goes wrong in the examination, too, and is told there.
     """
-    sys.path += [path for path in question.import_paths if path not in sys.path]
     with contextlib.suppress(Exception):
         from lightning_hpo.training.blocks import BlocksAssembly
         from lightning_hpo.training.family import families_loaded

@@ -41,14 +41,7 @@ def save_assembly(folder: RunFolder, assembly: Assembly, settings: RunSettings) 
     """
     from lightning_hpo.tuning.ray.pickling import dumps
 
-    try:
-        data = dumps((assembly, settings))
-    except Exception as error:  # a user's object may fail to pickle in any way
-        raise UsageError(
-            f"What was given to TuneTrainer.tune cannot be sent to workers: {type(error).__name__}: {error}. "
-            "Expected classes, functions and data that pickle; open files and locks do not."
-        ) from error
-    atomic_write(folder.assembly, data)
+    atomic_write(folder.assembly, dumps((assembly, settings)))
 
 
 def saved(folder: RunFolder) -> tuple[Assembly, RunSettings] | None:

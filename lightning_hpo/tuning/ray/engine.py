@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import signal
 import sys
@@ -20,6 +19,7 @@ from lightning_hpo.errors import ClusterError
 from lightning_hpo.tuning.examine import Examination, Question
 from lightning_hpo.tuning.ray.adapters import RayEars, RayScheduler, RaySearcherAdapter, RunStopper
 from lightning_hpo.tuning.ray.driver import Driver
+from lightning_hpo.tuning.ray.pickling import dumps
 from lightning_hpo.tuning.ray.runtime import check_resources
 from lightning_hpo.tuning.ray.trainable import LightningTrainable, WorkerPlan
 from lightning_hpo.tuning.run import TuningRun
@@ -67,8 +67,12 @@ def run_trials(
     driver = Driver(
         begin, look=look, warmups=min(concurrent, trials or concurrent, _MOST_WARMED), concurrent=concurrent
     )
-    question = dataclasses.replace(question, import_paths=tuple(path for path in sys.path if path))
-    plan = WorkerPlan(question=question, folder=str(folder.absolute()), heartbeat=max(_HEARTBEAT, concurrent / 20))
+    plan = WorkerPlan(
+        question=dumps(question),
+        import_paths=tuple(path for path in sys.path if path),
+        folder=str(folder.absolute()),
+        heartbeat=max(_HEARTBEAT, concurrent / 20),
+    )
     scratch = tempfile.mkdtemp(prefix="lightning-hpo-")  # what Ray writes of an experiment; we read none of it
     trainable = tune.with_parameters(LightningTrainable, plan=plan)
     trainable = tune.with_resources(trainable, {"cpu": question.cpus, "gpu": question.gpus})

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import secrets
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import ray
 
@@ -64,7 +64,7 @@ def runtime(address: str | None = None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    with _private_token() if address is None else contextlib.nullcontext():
+    with _token_kept_private():
         try:
             ray.init(
                 address=address,
@@ -83,21 +83,22 @@ def runtime(address: str | None = None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _private_token() -> Iterator[None]:
-    """A token for a local runtime of this process alone, unless the user has settled Ray's authentication.
+def _token_kept_private() -> Iterator[None]:
+    """Mends what Ray 2.60's `init` leaves behind when it switches token authentication on by itself.
 
-    Ray 2.60 would otherwise write one to the home directory, readable by all, and leave its mode in the environment
-    (ray/_private/authentication/authentication_token_setup.py).
+    It writes a token that everybody on the machine can read, and leaves its mode in the environment; see
+    ray/_private/authentication/authentication_token_setup.py. A token that was there before stays as it was.
     """
-    if "RAY_AUTH_MODE" in os.environ or "RAY_AUTH_TOKEN" in os.environ:
-        yield
-        return
-    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
+    before = os.environ.get("RAY_AUTH_MODE")
+    token = Path.home() / ".ray" / "auth_token"
+    new = not token.exists()
     try:
         yield
     finally:
-        os.environ.pop("RAY_AUTH_MODE", None)
-        os.environ.pop("RAY_AUTH_TOKEN", None)
+        if before is None:
+            os.environ.pop("RAY_AUTH_MODE", None)
+        if new and token.exists():
+            token.chmod(0o600)
 
 
 def check_resources(cpus: float, gpus: float) -> int:

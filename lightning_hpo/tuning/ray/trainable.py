@@ -14,6 +14,7 @@ from lightning_hpo.results import RunFolder
 from lightning_hpo.training import Task
 from lightning_hpo.tuning.examine import Question, examine, warm
 from lightning_hpo.tuning.host import TrialHost
+from lightning_hpo.tuning.ray.pickling import loads
 
 __all__ = ["LightningTrainable", "WorkerPlan"]
 
@@ -26,12 +27,15 @@ class WorkerPlan:
     """What is the same for all trials of a run.
 
     Args:
-        question: The study: what builds a trial, and what it is to log.
+        question: The study (a `Question`), pickled: what builds a trial, and what it is to log. Pickled apart, since
+            it may hold code that only `import_paths` lead to.
+        import_paths: The driver's `sys.path`, so that workers import what it can.
         folder: The run folder's path, which every worker can write.
         heartbeat: Seconds after which a trial that nobody decides on says how far it is.
     """
 
-    question: Question
+    question: bytes
+    import_paths: tuple[str, ...]
     folder: str
     heartbeat: float
 
@@ -48,7 +52,8 @@ class LightningTrainable(tune.Trainable):
         if plan is None:
             raise TypeError("LightningTrainable needs its plan; give it with ray.tune.with_parameters(plan=...).")
         self._plan = plan
-        sys.path += [path for path in plan.question.import_paths if path not in sys.path]
+        sys.path += [path for path in plan.import_paths if path not in sys.path]
+        self._question: Question = loads(plan.question)
         self._host: TrialHost | None = None
         self._warm_up: Mapping[str, Any] | None = None
         self._begin(config)
@@ -81,7 +86,7 @@ class LightningTrainable(tune.Trainable):
         if "warmup" in config:
             self._warm_up = config
             return
-        question = self._plan.question
+        question = self._question
         folder = RunFolder(self._plan.folder).trial(config["trial"])
         task = Task(
             trial=config["trial"],
@@ -104,8 +109,8 @@ class LightningTrainable(tune.Trainable):
             return {"warm": True}
         try:
             if ahead["look"]:
-                return {"warm": True, "examination": examine(self._plan.question)}
-            warm(self._plan.question)
+                return {"warm": True, "examination": examine(self._question)}
+            warm(self._question)
         except Exception as error:  # told by the driver as it is
             return {"warm": True, "fault": error}
         return {"warm": True}
