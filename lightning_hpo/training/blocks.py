@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-import inspect
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lightning_hpo.errors import UsageError
 from lightning_hpo.recipe import paths
-from lightning_hpo.training.family import Family, family_of
-from lightning_hpo.training.flags import trainer_flags
+from lightning_hpo.training.family import Family, family_of, made_by
+from lightning_hpo.training.flags import checkpointing, trainer_flags
 from lightning_hpo.training.imports import import_object
 from lightning_hpo.training.task import Assembly, Parts, Task
 from lightning_hpo.trial import Config
@@ -43,33 +44,35 @@ class BlocksAssembly(Assembly):
 
     def family(self) -> Family:
         """The Lightning distribution of the module's class."""
-        path = self.model_class or (self.blocks.get("model") or {}).get("class_path")
+        path = self.model_class or _class_path(self.blocks.get("model"))
         if not isinstance(path, str):
             raise UsageError("The recipe's model block has no class_path. Give one, or tune.model_class.")
-        target = import_object(path)
-        if not inspect.isclass(target):  # a function: its return annotation names the class
-            target = inspect.signature(target, eval_str=True).return_annotation
-        return family_of(target)
+        return family_of(made_by(import_object(path)))
 
     def build(self, task: Task) -> Parts:
         """Parses and instantiates the blocks as LightningCLI would."""
         blocks = self.with_config(task.config)
-        trainer = dict(blocks.get("trainer") or {})
-        callbacks = trainer.get("callbacks") or []
-        named = [c.get("class_path", "") for c in (callbacks if isinstance(callbacks, list) else [callbacks])]
-        has_checkpoint = any("Checkpoint" in name.rpartition(".")[2] for name in named)
-        blocks["trainer"] = trainer_flags(trainer, task, has_checkpoint=has_checkpoint)
+        blocks["trainer"] = trainer_flags(blocks.get("trainer") or {}, task)
         cli = self._cli()
         cli.assemble(blocks)
-        data = {} if cli.datamodule is None else {"datamodule": cli.datamodule}
-        return Parts(
-            family=self.family(), model=cli.model, trainer=cli.trainer, data=data, ckpt_path=blocks.get("ckpt_path")
+        parts = Parts(
+            family=self.family(),
+            model=cli.model,
+            trainer=cli.trainer,
+            data={} if cli.datamodule is None else {"datamodule": cli.datamodule},
+            ckpt_path=blocks.get("ckpt_path"),
+            weights_only=blocks.get("weights_only"),
         )
+        cli.forget()
+        return parts
 
     def build_model(self, config: Config) -> Any:
-        """The model alone; data and trainer are not instantiated."""
+        """The model alone; the Trainer is not instantiated, nor the data unless their class is a fixed one."""
         blocks = self.with_config(config)
-        return self._cli().assemble_model(blocks)
+        cli = self._cli()
+        model = cli.assemble_model(blocks)
+        cli.forget()
+        return model
 
     def warm(self) -> None:
         """Imports the classes and makes the parser, so that the first trial need not."""
@@ -109,30 +112,57 @@ def parser_of(family: Family, model_class: str | None, data_class: str | None) -
         def _parsed(self, blocks: Mapping[str, Any]) -> None:
             self.__dict__.pop("config_dump", None)  # LightningCLI keeps the dump of the first config it saw
             known = {key: value for key, value in blocks.items() if key in _PARSED and value is not None}
-            self.config = self.parser.parse_object(known)
+            with _without_deprecations():
+                self.config = self.parser.parse_object(known)
+
+        def instantiate_trainer(self, **settings: Any) -> Any:
+            given = self._get(self.config_init, "trainer")
+            asked = given.get("enable_checkpointing")
+            kept = checkpointing(asked, given.get("callbacks"), family)
+            return super().instantiate_trainer(enable_checkpointing=kept, **settings)
 
         def assemble(self, blocks: Mapping[str, Any]) -> None:
             """Sets `model`, `datamodule` and `trainer`."""
             self._parsed(blocks)
-            base.instantiate_classes(self)
+            with _without_deprecations():
+                base.instantiate_classes(self)
+
+        def forget(self) -> None:
+            """Lets go of what was built, so that the next trial has its memory."""
+            self.model = self.datamodule = self.trainer = self.config_init = None
 
         def assemble_model(self, blocks: Mapping[str, Any]) -> Any:
             """The model, with the optimizer blocks bound to it."""
-            kept = {key: value for key, value in blocks.items() if key in ("model", "optimizer", "lr_scheduler")}
+            needed = ("model", "optimizer", "lr_scheduler", *(["data"] if data_class else []))
+            kept = {key: value for key, value in blocks.items() if key in needed}
             self._parsed(kept)
-            self.config_init = self.parser.instantiate_classes(self.config)
+            with _without_deprecations():
+                self.config_init = self.parser.instantiate_classes(self.config)
             self.model = self._get(self.config_init, "model")
             self._add_configure_optimizers_method_to_model(self.subcommand)
             return self.model
 
-    return Assembler(
-        model_class=import_object(model_class) if model_class else None,
-        datamodule_class=import_object(data_class) if data_class else None,
-        run=False,
-        save_config_callback=None,
-        seed_everything_default=False,
-        parser_kwargs={"exit_on_error": False},
-    )
+    fixed = {
+        "model_class": import_object(model_class) if model_class else None,
+        "datamodule_class": import_object(data_class) if data_class else None,
+    }
+    with _without_deprecations():
+        return Assembler(
+            **fixed,
+            run=False,
+            save_config_callback=None,
+            seed_everything_default=False,
+            parser_kwargs={"exit_on_error": False},
+        )
+
+
+@contextlib.contextmanager
+def _without_deprecations() -> Iterator[None]:
+    """Without what jsonargparse 4.5x says of the methods that LightningCLI 2.6 calls; the user can do nothing."""
+    with warnings.catch_warnings():
+        told = r"\n +(By default only one Jsonargparse|[\s\S]*was\s+deprecated\s+in\s+v4)"
+        warnings.filterwarnings("ignore", told, DeprecationWarning)
+        yield
 
 
 def _class_path(block: Any) -> str | None:

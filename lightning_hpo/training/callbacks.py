@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,14 +14,14 @@ from lightning_hpo.training.channel import Channel
 from lightning_hpo.training.family import Family, families_loaded
 from lightning_hpo.trial import Verdict
 
-__all__ = ["CheckpointCallback", "ReportCallback", "Resource"]
+__all__ = ["CheckpointCallback", "ReportCallback", "Resource", "numbers"]
 
 #: What a trial's progress is counted in: epochs, or optimiser steps (Lightning's `global_step`).
 Resource = Literal["epoch", "step"]
 
 
-@lru_cache(maxsize=None)
-def _joined(hooks: type, families: tuple[Family, ...]) -> type:
+@cache
+def _joined(hooks: Any, families: tuple[Family, ...]) -> Any:
     # Lightning runs subclasses of its `Checkpoint` after all other callbacks and after the module's own hooks, so that
     # whatever anybody logs at an epoch's end is there to be reported. Where both distributions are loaded the class
     # derives from both, and either Trainer takes it.
@@ -29,7 +29,7 @@ def _joined(hooks: type, families: tuple[Family, ...]) -> type:
     return type(hooks.__name__, (hooks, *bases), {"__module__": hooks.__module__, "__doc__": hooks.__doc__})
 
 
-def _rebuild(hooks: type, state: dict[str, Any]) -> Any:
+def _rebuild(hooks: Any, state: dict[str, Any]) -> Any:
     callback = hooks.__new__(hooks)
     callback.__dict__.update(state)
     return callback
@@ -39,7 +39,8 @@ class _FamilyCallback:
     """A callback of whichever Lightning distribution the process uses."""
 
     def __new__(cls, *_args: Any, **_settings: Any) -> Any:
-        return object.__new__(_joined(cls, families_loaded()))
+        hooks: Any = cls
+        return object.__new__(_joined(hooks, families_loaded()))
 
     def __reduce__(self) -> Any:
         return _rebuild, (type(self).__bases__[0], self.__dict__)  # the joined class is made anew where it is unpickled
@@ -60,6 +61,8 @@ class ReportCallback(_FamilyCallback):
         * The sanity check reports nothing.
         * Only rank 0 reports.
         * Metrics that are not single numbers are left out.
+        * When the channel asks to stop, Lightning still validates once before it ends the epoch, as it does after any
+          `should_stop`: the user's own callbacks count on its metrics.
 
     Args:
         channel: Whom to tell.
@@ -67,7 +70,8 @@ class ReportCallback(_FamilyCallback):
         resource: What `step` counts.
 
     Raises:
-        UsageError: During the fit, if an epoch with validation ends without the objective's metric.
+        UsageError: During the fit, if an epoch with validation ends without the objective's metric, or if training
+            ends before anything could be reported.
     """
 
     def __init__(self, channel: Channel, *, objective: Objective | None = None, resource: Resource = "epoch") -> None:
@@ -106,6 +110,16 @@ class ReportCallback(_FamilyCallback):
             self._report(trainer, trainer.global_step)
         self._validated = False
 
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Refuses a fit that ended too early to be judged."""
+        if self._objective is None or self._last_step or self._channel.stopping or trainer.global_rank != 0:
+            return
+        raise UsageError(
+            f"The objective '{self._objective.metric}' was never measured: training ended in epoch "
+            f"{trainer.current_epoch}, after {trainer.global_step} optimiser steps, before the first validation. "
+            "Train longer (max_epochs, max_steps) or validate earlier (val_check_interval, check_val_every_n_epoch)."
+        )
+
     def _report(self, trainer: Any, step: int) -> None:
         if trainer.global_rank != 0 or step <= self._last_step:
             return
@@ -134,7 +148,7 @@ class ReportCallback(_FamilyCallback):
 class CheckpointCallback(_FamilyCallback):
     """Writes one checkpoint, when training ends; replaced atomically, so a reader never sees half of it.
 
-    Nothing is written when the fit fails. The file is an ordinary Lightning checkpoint.
+    Nothing more is written when the fit fails. The file is an ordinary Lightning checkpoint.
 
     Args:
         path: The file to write; its folder is made.
@@ -161,9 +175,13 @@ class CheckpointCallback(_FamilyCallback):
 
     def _save(self, trainer: Any) -> None:
         partial = self.path.with_name(self.path.name + ".part")
-        trainer.save_checkpoint(partial)
-        if trainer.global_rank == 0:
-            os.replace(partial, self.path)
+        try:
+            trainer.save_checkpoint(partial)
+            if trainer.global_rank == 0:
+                os.replace(partial, self.path)
+        except BaseException:  # a full disk, say; what was there before stays
+            partial.unlink(missing_ok=True)
+            raise
 
 
 def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,8 +13,8 @@ from lightning_hpo.errors import HPOError, Problem, UsageError, did_you_mean
 from lightning_hpo.recipe import paths
 from lightning_hpo.space import Space
 from lightning_hpo.training.blocks import BlocksAssembly
-from lightning_hpo.training.family import Family, families_loaded, family_of
-from lightning_hpo.training.imports import import_object
+from lightning_hpo.training.family import Family, families_loaded, family_of, is_a, made_by
+from lightning_hpo.training.imports import find_class, import_object
 from lightning_hpo.training.objects import ObjectsAssembly
 from lightning_hpo.training.parsing import parse_problems
 from lightning_hpo.tunable import arguments_of, defaults_of, space_of
@@ -56,7 +58,7 @@ def describe(assembly: BlocksAssembly, space: Space) -> Description:
         declared = declared.updated(paths.addressed(space_of(target), block))
     whole = declared
     try:
-        whole = Space({**declared.parameters, **space.parameters})
+        whole = declared.updated(space)
     except HPOError as error:
         problems.append(Problem(where="tune.space", fact=f"tune.space: {error}"))
     defaults: dict[str, Any] = {}
@@ -76,6 +78,7 @@ def describe(assembly: BlocksAssembly, space: Space) -> Description:
 
 
 _NONE = object()
+_DATA = "LightningDataModule"
 
 
 def _class_of(assembly: BlocksAssembly, block: str, kind: str, problems: list[Problem]) -> Any:
@@ -98,7 +101,8 @@ def _class_of(assembly: BlocksAssembly, block: str, kind: str, problems: list[Pr
                 Problem(
                     where="data",
                     fact="data has no class_path.",
-                    expected="Expected data: {class_path: package.module.ClassName, init_args: {...}}, or tune.data_class.",
+                    expected="Expected data: {class_path: package.module.ClassName, init_args: {...}},",
+                    hint="or tune.data_class.",
                 )
             )
         return None
@@ -111,15 +115,11 @@ def _class_of(assembly: BlocksAssembly, block: str, kind: str, problems: list[Pr
         problems.append(Problem(where=key, fact=f"{key}: {error}"))
         return None
     try:
-        result = target if inspect.isclass(target) else inspect.signature(target, eval_str=True).return_annotation
-        belongs = inspect.isclass(result) and any(base.__name__ == kind for base in inspect.getmro(result))
-        if not belongs:
-            raise UsageError("")
-        family_of(result)
-    except (UsageError, NameError, TypeError, ValueError):
-        problems.append(
-            Problem(where=key, fact=f"{key}: '{path}' is no {kind}.", expected=f"Expected a class derived from {kind}.")
-        )
+        if not is_a(made_by(target), kind):
+            raise UsageError(f"'{path}' is no {kind}.")
+    except UsageError as error:
+        expected = f"Expected a class derived from {kind}, or a function that returns one."
+        problems.append(Problem(where=key, fact=f"{key}: {error}", expected=expected))
         return None
     return target
 
@@ -127,34 +127,42 @@ def _class_of(assembly: BlocksAssembly, block: str, kind: str, problems: list[Pr
 def _family(classes: Mapping[str, Any], problems: list[Problem]) -> Family | None:
     families = {}
     for block, target in classes.items():
-        result = target if inspect.isclass(target) else inspect.signature(target, eval_str=True).return_annotation
-        families[block] = family_of(result)
-    if len(set(families.values())) > 1:
-        told = " and ".join(f"{block} from {family.root}" for block, family in families.items())
-        problems.append(
-            Problem(where="data", fact=f"model and data come from two Lightning distributions: {told}.",
-                    expected="Expected both to import from the same one.")
-        )
+        families[block] = family_of(made_by(target))
+    problems += _mixed(families)
     return families.get("model")
+
+
+def _mixed(families: Mapping[str, Family]) -> list[Problem]:
+    if len(set(families.values())) < 2:
+        return []
+    told = " and ".join(f"{block} from {family.root}" for block, family in families.items())
+    fact = f"model and data come from two Lightning distributions: {told}."
+    return [Problem(where="data", fact=fact, expected="Expected both to import from the same one.")]
 
 
 def _levels(assembly: BlocksAssembly, classes: Mapping[str, Any], name: str) -> Iterator[tuple[Any, Any, str]]:
     """For each argument on a name's path: (the class that takes it, what the recipe gives that class, the argument)."""
     block, *rest = name.split(".")
     node = assembly.blocks.get(block)
-    target = classes.get(block)
-    if target is None and isinstance(node, Mapping) and isinstance(node.get("class_path"), str):
-        target = import_object(node["class_path"])
+    target = classes.get(block) or _named(node)
     for part in rest:
         given: Any
         if isinstance(node, list):
             node = node[int(part)] if part.isdigit() and int(part) < len(node) else None
-            target = import_object(node["class_path"]) if isinstance(node, Mapping) and "class_path" in node else None
+            target = _named(node)
             continue
         given = node.get("init_args") or {} if isinstance(node, Mapping) and "class_path" in node else node or {}
-        yield target, given, part
+        yield target, node if part == "class_path" else given, part
         node = given.get(part) if isinstance(given, Mapping) else None
-        target = import_object(node["class_path"]) if isinstance(node, Mapping) and "class_path" in node else None
+        target = _named(node)
+
+
+def _named(node: Any) -> Any:
+    """The class that a part of a recipe names; None if it names none, or by a short name that LightningCLI resolves."""
+    path = node.get("class_path") if isinstance(node, Mapping) else None
+    if not isinstance(path, str):
+        return None
+    return import_object(path) if "." in path or ":" in path else find_class(path)
 
 
 def _look_up(assembly: BlocksAssembly, classes: Mapping[str, Any], name: str) -> tuple[Problem | None, Any]:
@@ -165,16 +173,20 @@ def _look_up(assembly: BlocksAssembly, classes: Mapping[str, Any], name: str) ->
         return Problem(where=where, fact=f"tune.space.{name}: the recipe has no {block} block."), _NONE
     if block in ("model", "data") and block not in classes:
         return None, _NONE  # its class is a problem of its own
+    try:
+        paths.resolve(assembly.blocks, name)
+    except UsageError as error:
+        return Problem(where=where, fact=f"tune.space.{error}"), _NONE
     target: Any = None
     given: Any = {}
     argument = ""
     try:
-        for target, given, argument in _levels(assembly, classes, name):
-            if argument == "class_path" or target is None:
-                continue
-            problem = _refusal(f"tune.space.{name}", argument, target, classes)
-            if problem is not None:
-                return problem, _NONE
+        for level in _levels(assembly, classes, name):
+            target, given, argument = level
+            if argument != "class_path" and target is not None:
+                problem = _refusal(where, argument, target, classes)
+                if problem is not None:
+                    return problem, _NONE
     except UsageError as error:
         return Problem(where=where, fact=f"tune.space.{name}: {error}"), _NONE
     if isinstance(given, Mapping) and argument in given:
@@ -193,14 +205,14 @@ def describe_objects(assembly: ObjectsAssembly, space: Space) -> Description:
     targets: dict[str, Any] = {"model": assembly.model}
     if assembly.data is not None:
         targets["data"] = assembly.data
-    family = family_of(assembly.model) if inspect.isclass(assembly.model) else None
+    family = _family_said(assembly, problems)
     targets["trainer"] = (family or families_loaded()[0]).load().Trainer
     declared = Space({})
     for block in ("model", "data"):
         target = targets.get(block)
-        if inspect.isclass(target) or inspect.isfunction(target):
-            declared = declared.updated(paths.addressed(space_of(target), block))
-    whole = Space({**declared.parameters, **space.parameters})
+        if target is not None and not _is_instance(target):
+            declared = declared.updated(paths.addressed(_declared(target), block))
+    whole = declared.updated(space)
     given = {f"trainer.{flag}": value for flag, value in assembly.flags.items()}
     defaults: dict[str, Any] = {}
     for name in whole.names():
@@ -210,9 +222,15 @@ def describe_objects(assembly: ObjectsAssembly, space: Space) -> Description:
             fact = f"{name}: there is no {block}." if block == "data" else f"{name} addresses nothing."
             hint = "Expected a name of the model's, data.NAME or trainer.NAME."
             problems.append(Problem(where=name, fact=fact, expected=hint))
-        elif block == "data" and not inspect.isclass(target) and not inspect.isfunction(target):
-            if hasattr(target, argument):
-                defaults[name] = getattr(target, argument)
+        elif block == "data" and _is_instance(target):
+            kept = {**vars(target), **(getattr(target, "hparams", None) or {})}
+            if argument in kept or hasattr(target, argument):
+                defaults[name] = kept[argument] if argument in kept else getattr(target, argument)
+            else:
+                fact = f"{name}: this {type(target).__qualname__} has no attribute '{argument}'."
+                hint = did_you_mean(argument, [known for known in kept if not known.startswith("_")])
+                hint = hint or "Pass the class instead of an instance, or keep the argument as an attribute."
+                problems.append(Problem(where=name, fact=fact, hint=hint))
         else:
             problem = _refusal(name, argument, target, targets)
             if problem is not None:
@@ -221,6 +239,37 @@ def describe_objects(assembly: ObjectsAssembly, space: Space) -> Description:
                 defaults[name] = known[argument]
     defaults.update({name: value for name, value in given.items() if name in defaults})
     return Description(problems=tuple(problems), space=whole, defaults=defaults, family=family)
+
+
+def _family_said(assembly: ObjectsAssembly, problems: list[Problem]) -> Family | None:
+    """The family of the model, as far as a class or an annotation says it; notes what is no module at all."""
+    found: dict[str, Family] = {}
+    for block, target, kind in (("model", assembly.model, "LightningModule"), ("data", assembly.data, _DATA)):
+        made = target if inspect.isclass(target) or (block == "data" and _is_instance(target)) else None
+        if made is None and target is not None:
+            with contextlib.suppress(UsageError):
+                made = made_by(target)
+        if made is None:
+            continue
+        if is_a(made, kind):
+            found[block] = family_of(made)
+        elif inspect.isclass(target):
+            fact = f"{target.__qualname__} is no {kind}."
+            problems.append(Problem(where=block, fact=fact, expected=f"Expected a class derived from {kind}."))
+    problems += _mixed(found)
+    return found.get("model")
+
+
+def _is_instance(target: Any) -> bool:
+    return not inspect.isclass(target) and is_a(target, _DATA)
+
+
+def _declared(target: Any) -> Space:
+    """What `@tunable` says of a class or a function, also behind `functools.partial`, without what that has bound."""
+    if not isinstance(target, functools.partial):
+        return space_of(target)
+    inner = _declared(target.func)
+    return Space({name: parameter for name, parameter in inner.items() if name not in target.keywords})
 
 
 def _refusal(name: str, argument: str, target: Any, targets: Mapping[str, Any]) -> Problem | None:

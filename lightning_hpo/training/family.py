@@ -16,7 +16,7 @@ from typing import Any
 
 from lightning_hpo.errors import UsageError
 
-__all__ = ["Family", "family_of", "families_loaded"]
+__all__ = ["Family", "families_loaded", "family_of", "is_a", "made_by"]
 
 _ROOTS = ("pytorch_lightning", "lightning.pytorch")
 
@@ -58,9 +58,33 @@ def family_of(target: object) -> Family:
     )
 
 
+def is_a(target: object, kind: str) -> bool:
+    """Whether an object, or a class's instances, are of a kind such as "LightningModule", in either distribution."""
+    bases = inspect.getmro(target if inspect.isclass(target) else type(target))
+    return any(base.__name__ == kind and base.__module__.startswith(_ROOTS) for base in bases)
+
+
+def made_by(target: Any) -> Any:
+    """The class whose instances a class or a function makes: itself, or the return annotation.
+
+    Raises:
+        UsageError: If a function does not say what it returns; LightningCLI reads it from there, too.
+    """
+    if inspect.isclass(target):
+        return target
+    name = getattr(target, "__qualname__", repr(target))
+    try:
+        found = inspect.signature(target, eval_str=True).return_annotation
+    except (NameError, TypeError, ValueError) as error:
+        raise UsageError(f"{name}: its annotations cannot be read: {error}.") from error
+    if not inspect.isclass(found) or found is inspect.Signature.empty:
+        raise UsageError(f"{name} does not say what it returns. Annotate it: def {name}(...) -> YourLightningModule.")
+    return found
+
+
 def families_loaded() -> tuple[Family, ...]:
     """The families that this process has imported; if none yet, the first one installed."""
-    loaded = tuple(Family(root) for root in _ROOTS if root in sys.modules)
+    loaded = tuple(Family(root) for root in _ROOTS if sys.modules.get(root) is not None)
     if loaded:
         return loaded
     for root in _ROOTS:

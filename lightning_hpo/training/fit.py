@@ -9,7 +9,7 @@ from lightning_hpo.training.callbacks import CheckpointCallback, ReportCallback
 from lightning_hpo.training.channel import Channel
 from lightning_hpo.training.task import Assembly, Parts, Task
 
-__all__ = ["fit", "prepare"]
+__all__ = ["fit", "prepare", "seed_everything"]
 
 
 def prepare(assembly: Assembly, task: Task) -> Parts:
@@ -20,6 +20,7 @@ def prepare(assembly: Assembly, task: Task) -> Parts:
     import torch
 
     torch.set_num_threads(max(1, int(task.cpus)))
+    assembly.warm()  # before the seed: a module of the user's may draw random numbers while it is imported
     seed_everything(task.seed)
     return assembly.build(task)
 
@@ -44,12 +45,12 @@ def fit(assembly: Assembly, task: Task, channel: Channel, checkpoint: Path | Non
         The parts, trained.
 
     Raises:
-        UsageError: If the objective's metric is not logged.
+        UsageError: If the objective's metric is not logged, or training ends before its first validation.
         Exception: Whatever the user's code raises.
     """
     parts = prepare(assembly, task)
     report = ReportCallback(channel, objective=task.objective, resource=task.resource)
     ours: list[Any] = [report] if checkpoint is None else [report, CheckpointCallback(checkpoint)]
     parts.trainer.callbacks.extend(ours)  # after the user's own, past the Trainer's check of enable_checkpointing
-    parts.trainer.fit(parts.model, **parts.data, ckpt_path=parts.ckpt_path)
+    parts.train()
     return parts

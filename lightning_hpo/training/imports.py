@@ -9,7 +9,7 @@ from typing import Any
 
 from lightning_hpo.errors import UsageError, did_you_mean
 
-__all__ = ["import_object"]
+__all__ = ["find_class", "import_object"]
 
 
 def import_object(path: str) -> Any:
@@ -31,8 +31,8 @@ def import_object(path: str) -> Any:
         try:
             target = importlib.import_module(".".join(parts[:length]))
         except ModuleNotFoundError as error:
-            missing = ".".join(parts[:length])
-            if error.name is not None and (missing == error.name or missing.startswith(error.name + ".")) and length > 1:
+            tried = ".".join(parts[:length])
+            if length > 1 and error.name is not None and f"{tried}.".startswith(f"{error.name}."):
                 continue
             raise UsageError(f"'{path}' cannot be imported: {type(error).__name__}: {error}.") from error
         except Exception as error:  # a user's module may fail in any way while it is imported
@@ -41,7 +41,32 @@ def import_object(path: str) -> Any:
             if not hasattr(target, part):
                 public = [known for known in dir(target) if not known.startswith("_")]
                 where = getattr(target, "__name__", module_path)
-                raise UsageError(f"'{path}' cannot be imported: {where} has no '{part}'. {did_you_mean(part, public)}".rstrip())
+                fact = f"'{path}' cannot be imported: {where} has no '{part}'."
+                raise UsageError(f"{fact} {did_you_mean(part, public)}".rstrip())
             target = getattr(target, part)
         return target
     raise UsageError(f"'{path}' cannot be imported.")
+
+
+def find_class(name: str) -> Any:
+    """The class that LightningCLI would take a short name such as `SGD` or `EarlyStopping` for; None if it is unknown.
+
+    Only what has been imported counts, as there; where two classes share the name, none is meant.
+    """
+    import torch
+
+    from lightning_hpo.training.family import families_loaded
+
+    family = families_loaded()[0]
+    waiting: list[type] = [torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler, torch.nn.Module]
+    waiting += [family.load().Callback, family.load("loggers").Logger]
+    found: set[type] = set()
+    seen: set[type] = set()
+    while waiting:
+        kind = waiting.pop()
+        if kind.__name__ == name:
+            found.add(kind)
+        seen.add(kind)
+        below: list[type] = kind.__subclasses__()
+        waiting += [inner for inner in below if inner not in seen]
+    return found.pop() if len(found) == 1 else None

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lightning_hpo.errors import UsageError
-from lightning_hpo.training.family import family_of
-from lightning_hpo.training.flags import trainer_flags
+from lightning_hpo.training.family import family_of, is_a
+from lightning_hpo.training.flags import checkpointing, trainer_flags
 from lightning_hpo.training.task import Assembly, Parts, Task
 from lightning_hpo.trial import Config
 
@@ -21,8 +21,9 @@ class ObjectsAssembly(Assembly):
 
     Args:
         model: A LightningModule class, or a function that returns a module; its arguments are what `model.*` sets.
-        data: A LightningDataModule class (built anew for each trial with what `data.*` sets), an instance (used as it
-            is; what `data.*` sets becomes an attribute of the trial's own shallow copy), or None.
+        data: A LightningDataModule class or a function that returns one (called anew for each trial with what `data.*`
+            sets), an instance (used as it is; what `data.*` sets becomes an attribute of the trial's own shallow
+            copy), or None.
         loaders: `train_dataloaders` and `val_dataloaders`, where there is no data module.
         flags: Trainer flags; callbacks and loggers are copied for each trial, since they keep state.
         ckpt_path: A checkpoint that every trial starts from.
@@ -48,17 +49,17 @@ class ObjectsAssembly(Assembly):
         model = self.build_model(task.config)
         family = family_of(model)
         flags = {**copy.deepcopy(self.flags), **_block("trainer", task.config)}
-        callbacks = flags.get("callbacks") or []
-        callbacks = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
-        checkpoint = family.load("callbacks").Checkpoint
-        has_checkpoint = any(isinstance(callback, checkpoint) for callback in callbacks)
-        flags = trainer_flags({**flags, "callbacks": callbacks}, task, has_checkpoint=has_checkpoint)
+        kept = checkpointing(flags.get("enable_checkpointing"), flags.get("callbacks"), family)
+        flags = {**trainer_flags(flags, task), "enable_checkpointing": kept}
+        data = self._build_data(_block("data", task.config))
+        module = data.get("datamodule")
+        if module is not None and not family.owns(module):
+            raise UsageError(
+                f"{_name(type(model))} derives from {family.root}, but {_name(type(module))} does not. "
+                "Expected the module and its data module to import from the same Lightning distribution."
+            )
         return Parts(
-            family=family,
-            model=model,
-            trainer=family.load().Trainer(**flags),
-            data=self._build_data(_block("data", task.config)),
-            ckpt_path=self.ckpt_path,
+            family=family, model=model, trainer=family.load().Trainer(**flags), data=data, ckpt_path=self.ckpt_path
         )
 
     def build_model(self, config: Config) -> Any:
@@ -68,7 +69,7 @@ class ObjectsAssembly(Assembly):
             UsageError: If a factory returns something that is no LightningModule.
         """
         model = self.model(**_block("model", config))
-        if not isinstance(model, family_of(model).load().LightningModule):
+        if not is_a(model, "LightningModule"):
             raise UsageError(f"{_name(self.model)} returned {type(model).__qualname__}; expected a LightningModule.")
         return model
 
@@ -80,24 +81,35 @@ class ObjectsAssembly(Assembly):
     def _build_data(self, values: Mapping[str, Any]) -> dict[str, Any]:
         if self.data is None:
             return dict(self.loaders)
-        if inspect.isclass(self.data) or inspect.isfunction(self.data):
+        if inspect.isclass(self.data) or not is_a(self.data, "LightningDataModule"):
             return {"datamodule": self.data(**values)}
         if not values:
             return {"datamodule": self.data}
         own = copy.copy(self.data)
         for name, value in values.items():
-            hparams = getattr(own, "hparams", None) or {}
-            if not hasattr(own, name) and name not in hparams:
-                raise UsageError(
-                    f"data.{name}: this {type(own).__qualname__} has no attribute '{name}'. "
-                    "Pass the class instead of an instance, or keep the argument as an attribute."
-                )
-            if name in hparams:
-                own._hparams = copy.copy(hparams)
-                own._hparams[name] = value
-            if hasattr(own, name):
-                setattr(own, name, value)
+            _set(own, name, value)
         return {"datamodule": own}
+
+
+def _set(module: Any, name: str, value: Any) -> None:
+    """Sets what a data module keeps under a name: the attribute, the saved hyperparameter, or both."""
+    saved = name in (getattr(module, "hparams", None) or {})
+    if not saved and not hasattr(module, name):
+        raise UsageError(
+            f"data.{name}: this {_name(type(module))} has no attribute '{name}'. "
+            "Pass the class instead of an instance, or keep the argument as an attribute."
+        )
+    if saved:
+        module._hparams = copy.copy(module.hparams)  # the original's are another trial's
+        module._hparams[name] = value
+    described = inspect.getattr_static(type(module), name, None)
+    computed = isinstance(described, property) and described.fset is None
+    if computed and not saved:
+        raise UsageError(
+            f"data.{name}: '{name}' of {_name(type(module))} is computed. Pass the class, not an instance."
+        )
+    if hasattr(module, name) and not computed:
+        setattr(module, name, value)
 
 
 def _block(block: str, config: Config) -> dict[str, Any]:

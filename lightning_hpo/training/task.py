@@ -52,6 +52,7 @@ class Parts:
         trainer: Built with the user's flags; our callbacks are not in it yet.
         data: The keyword arguments of `fit` that say where the data come from.
         ckpt_path: The checkpoint that every trial starts from; None for a fresh start.
+        weights_only: How `ckpt_path` is loaded; None leaves it to Lightning.
     """
 
     family: Family
@@ -59,10 +60,24 @@ class Parts:
     trainer: Any
     data: dict[str, Any]
     ckpt_path: str | None = None
+    weights_only: bool | None = None
+
+    def train(self) -> None:
+        """Calls `Trainer.fit`.
+
+        Raises:
+            Exception: Whatever the user's code raises.
+        """
+        # Lightning has no `weights_only` before 2.6, so it is passed only where somebody asks for it.
+        loading = {} if self.weights_only is None else {"weights_only": self.weights_only}
+        self.trainer.fit(self.model, **self.data, ckpt_path=self.ckpt_path, **loading)
 
 
 class Assembly(ABC):
     """Builds a trial's parts from a config. Pickles, since workers build."""
+
+    def warm(self) -> None:
+        """Imports what a build needs, so that the trial's seed meets the same process in the first trial as later."""
 
     @abstractmethod
     def build(self, task: Task) -> Parts:
