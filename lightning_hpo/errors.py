@@ -18,6 +18,8 @@ what was expected and the next step, in that order. All of these pickle, since t
 from __future__ import annotations
 
 import difflib
+import os
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -126,8 +128,8 @@ class RecipeError(UsageError):
             ]
             lines.append(f"  {tag:<{width}}  {parts[0]}" if width else f"  {parts[0]}")
             lines += [indent + part for part in parts[1:]]
-        if self.source.endswith((".yaml", ".yml")):
-            lines += ["", f"Check again with: lightning-hpo validate {self.source}"]
+        if os.path.isfile(self.source):  # there is something to mend
+            lines += ["", f"Check again with: lightning-hpo validate {shlex.quote(self.source)}"]
         return "\n".join(lines)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -85,7 +86,12 @@ def test_a_setting_error_says_name_fact_and_expectation() -> None:
     assert str(SettingError("eta", "is 1")) == "eta is 1."
 
 
-def test_a_recipe_error_lists_its_problems_by_line_and_ends_with_the_command() -> None:
+def test_a_recipe_error_lists_its_problems_by_line_and_ends_with_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("recipes").mkdir()
+    Path("recipes/a.yaml").touch()
     error = RecipeError(
         "recipes/a.yaml",
         [
@@ -108,6 +114,16 @@ def test_a_recipe_error_lists_its_problems_by_line_and_ends_with_the_command() -
         "\n"
         "Check again with: lightning-hpo validate recipes/a.yaml"
     )
+
+
+def test_nobody_is_told_to_check_a_file_again_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    error = RecipeError("my recipe.yaml", [Problem(where="", fact="There is no file 'my recipe.yaml'.")])
+    assert str(error) == "my recipe.yaml has 1 problem:\n\n  There is no file 'my recipe.yaml'."
+    Path("my recipe.yaml").touch()
+    assert str(error).endswith("\n\nCheck again with: lightning-hpo validate 'my recipe.yaml'")
 
 
 def test_a_recipe_error_without_lines_or_file_is_short() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Optional, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
-from lightning_hpo.errors import HPOError
+from lightning_hpo.errors import HPOError, InternalError
 
 __all__ = ["app"]
 
@@ -27,7 +28,7 @@ app = typer.Typer(
 F = TypeVar("F", bound=Callable[..., Any])
 
 _Set = Annotated[
-    Optional[list[str]],  # noqa: UP007  # typer reads this at run time, on Python 3.10 too
+    list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override any key of the recipe: --set trainer.max_epochs=5."),
 ]
 _Recipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe: LightningCLI's config with a block `tune`.")]
@@ -36,21 +37,27 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _told(command: F) -> F:
-    """Prints an `HPOError` without a traceback, and exits with its code."""
+    """Prints an `HPOError` without a traceback, and exits with its code; anything else is a fault of ours."""
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
         except HPOError as error:
-            print(f"\n{error}" if sys.stderr.isatty() else str(error), file=sys.stderr)
+            print(error, file=sys.stderr)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            print("Interrupted before the run began; nothing is left behind.", file=sys.stderr)
+            print("Interrupted.", file=sys.stderr)
             raise typer.Exit(130) from None
         except BrokenPipeError:  # the reader of a pipe, like `head`, has seen enough
             sys.stderr.close()
             raise typer.Exit(0) from None
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise  # typer's own ways out
+        except Exception:
+            traceback.print_exc()
+            print("\nThis is a fault of lightning-hpo: please report it with this traceback.", file=sys.stderr)
+            raise typer.Exit(InternalError.exit_code) from None
 
     return wrapped  # type: ignore[return-value]
 
@@ -61,11 +68,11 @@ def run(
     recipe: _Recipe,
     overrides: _Set = None,
     run_folder: Annotated[
-        Optional[Path],  # noqa: UP007
+        Path | None,
         typer.Option("--run-folder", help="A new folder for the run. Default: the next runs/RECIPE-N."),
     ] = None,
     proof: Annotated[
-        Optional[bool],  # noqa: UP007
+        bool | None,
         typer.Option("--proof/--no-proof", help="Fit one batch first, to prove that the study tunes what it says."),
     ] = None,
 ) -> None:
@@ -102,11 +109,11 @@ def validate(
 def init(
     model: Annotated[str, typer.Argument(metavar="package.module:Class", help="A LightningModule class.")],
     data: Annotated[
-        Optional[str],  # noqa: UP007
+        str | None,
         typer.Option("--data", metavar="package.module:Class", help="A LightningDataModule class."),
     ] = None,
     output: Annotated[
-        Optional[Path],  # noqa: UP007
+        Path | None,
         typer.Option("-o", "--output", help="Write to a new file instead of the terminal."),
     ] = None,
 ) -> None:
@@ -139,7 +146,7 @@ def status(folder: _Run, as_json: _Json = False) -> None:
 def best(
     folder: _Run,
     module: Annotated[
-        Optional[Path],  # noqa: UP007
+        Path | None,
         typer.Option("--module", metavar="OUT.ckpt", help="Write the best trial's checkpoint to a new file."),
     ] = None,
     as_yaml: Annotated[
@@ -156,7 +163,7 @@ def best(
 @app.command("ls")
 @_told
 def list_runs(
-    root: Annotated[Path, typer.Argument(metavar="[ROOT]", help="The folder that holds run folders.")] = Path("runs"),
+    root: Annotated[Path, typer.Argument(metavar="ROOT", help="The folder that holds run folders.")] = Path("runs"),
     as_json: _Json = False,
 ) -> None:
     """List runs, the newest first."""

@@ -2,72 +2,109 @@
 
 from __future__ import annotations
 
-from typing import Any
+import shlex
+from collections.abc import Iterable
 
 from rich.console import Console
 from rich.text import Text
 
 from lightning_hpo.cli.progress import duration
-from lightning_hpo.results import Results
+from lightning_hpo.results import Results, TrialResult
+from lightning_hpo.results.events import Event, Opened, Resumed
 from lightning_hpo.trial import Status
-from lightning_hpo.tuning.plain_lines import shown_value
+from lightning_hpo.tuning.plain_lines import counted, shown_value
 
-__all__ = ["print_summary", "summary_lines"]
+__all__ = ["best_lines", "print_summary", "summary_lines", "time_driven"]
+
+
+def best_lines(results: Results) -> list[tuple[str, str]]:
+    """The best trial's value and config: labels and what they label; a continued line has an empty label.
+
+    Raises:
+        NoTrialSucceeded: If there is none.
+    """
+    best = results.best
+    value = f"{results.objective.metric} {shown_value(best.value)}"
+    lines = [("best", f"{value} (trial {best.id}, {counted(best.step, results.state.opened.resource)})")]
+    width = max((len(name) for name in best.config), default=0)
+    return lines + [("", f"{name:<{width}}  {shown_value(given)}") for name, given in best.config.items()]
 
 
 def summary_lines(results: Results) -> list[tuple[str, str]]:
-    """Labels and what they label; a continued line has an empty label."""
-    state = results.state
-    objective = results.objective
-    best = results.best
-    baseline = results.baseline
-    lines = [("best", f"{objective.metric} {shown_value(best.value)} (trial {best.id}, {best.step} {_unit(results, best.step)})")]
-    width = max((len(name) for name in best.config), default=0)
-    lines += [("", f"{name:<{width}}  {shown_value(value)}") for name, value in best.config.items()]
-    lines.append(("gain", _gain(results, best, baseline)))
-    full = results.epochs_full
-    share = f"; {full} for {len(results)} full trainings ({100 * results.epochs_spent / full:.0f} %)" if full else ""
-    lines.append(("spent", f"{results.epochs_spent} {_unit(results, results.epochs_spent)}{share}"))
-    ended = [f"{count} {status.value}" for status, count in state.counts.items() if count]
-    lines.append(("trials", f"{len(results)}: {', '.join(ended)}"))
-    return lines
+    """The best trial, what was gained over the module's defaults, what it cost, and how the trials ended.
 
-
-def _gain(results: Results, best: Any, baseline: Any) -> str:
-    if baseline is None or not baseline.status.usable:
-        return f"unknown: the module's own defaults {baseline.status.value if baseline else 'were not tried'}"
-    if best.id == baseline.id:
-        return "none: the module's own defaults were not beaten"
-    metric = results.objective.metric
-    gain = results.gain or 0.0
-    way = "higher" if results.objective.mode == "max" else "lower"
-    told = f"{shown_value(abs(gain))} {way} than the module's own defaults ({metric} {shown_value(baseline.value)}, trial 0)"
-    return told
-
-
-def _unit(results: Results, count: int) -> str:
+    Raises:
+        NoTrialSucceeded: If there is no best trial.
+    """
     unit = results.state.opened.resource
-    return unit if count == 1 else f"{unit}s"
+    spent, full = results.epochs_spent, results.epochs_full
+    cost = counted(spent, unit)
+    if spent < full:
+        cost += f" of the {full} that {counted(len(results), 'full training')} would cost ({100 * spent / full:.0f} %)"
+    ended = [f"{count} {status.value}" for status, count in results.state.counts.items() if count]
+    return [
+        *best_lines(results),
+        ("gain", _gain(results, results.best, results.baseline)),
+        ("spent", cost),
+        ("trials", f"{len(results)}: {', '.join(ended)}"),
+    ]
+
+
+def _gain(results: Results, best: TrialResult, baseline: TrialResult | None) -> str:
+    if baseline is None:
+        return "unknown: the module's own defaults were not tried"
+    if not baseline.status.usable:
+        return f"unknown: the module's own defaults {_fate(baseline)} (trial {baseline.id})"
+    if best.id == baseline.id or not results.gain:
+        return "none: the module's own defaults were not beaten"
+    way = "higher" if results.objective.mode == "max" else "lower"
+    held = f"{results.objective.metric} {shown_value(baseline.value)}, trial {baseline.id}"
+    if baseline.status is Status.STOPPED:  # the comparison is not on equal terms, and the reader should know
+        held += f", stopped after {counted(baseline.step, results.state.opened.resource)}"
+    return f"{shown_value(results.gain)} {way} than the module's own defaults ({held})"
+
+
+def _fate(trial: TrialResult) -> str:
+    return trial.status.value if trial.status.ended else "have not ended yet"
+
+
+def time_driven(events: Iterable[Event]) -> float:
+    """Seconds that a run was driven for; the time between an interruption and going on does not count."""
+    total, since, last = 0.0, 0.0, 0.0
+    for event in events:
+        if isinstance(event, (Opened, Resumed)):
+            total += last - since
+            since = event.time
+        last = event.time
+    return max(0.0, total + last - since)
 
 
 def print_summary(results: Results, console: Console | None = None) -> None:
-    """Prints the best trial, the gain, the cost, the folder, and what to do next."""
+    """Prints the best trial, the gain, the cost, the folder, and what to do next.
+
+    Raises:
+        NoTrialSucceeded: If there is no best trial.
+    """
     console = console or Console(highlight=False, soft_wrap=True)
-    state = results.state
-    began = state.opened.time
-    last = max((trial.ended or began for trial in state), default=began)
-    console.print(Text(f"{results.folder.name}: {_ended(results)} trials in {duration(last - began)}", style="bold"))
+    lines = summary_lines(results)
+    ended = len([trial for trial in results.trials if trial.status.ended])
+    took = duration(time_driven(results.folder.journal))
+    console.print(Text(f"{results.folder.name}: {counted(ended, 'trial')} in {took}", style="bold"))
     console.print()
-    for label, text in [*summary_lines(results), ("folder", str(results.folder))]:
+    for label, text in [*lines, ("folder", str(results.folder))]:
         console.print(Text(f"  {label:<8}", style="green" if label else "") + Text(text))
     console.print()
-    console.print("Next: " + f"lightning-hpo best {results.folder} --module best.ckpt   # the trained module")
-    console.print("      " + f"lightning-hpo best {results.folder} --yaml               # a LightningCLI config of it")
+    run = shlex.quote(str(results.folder))
+    ways = {
+        f"lightning-hpo best {run} --module best.ckpt": "the trained module",
+        f"lightning-hpo best {run} --yaml": "a LightningCLI config of it",
+    }
+    width = max(map(len, ways))
+    for lead, (command, what) in zip(("Next: ", "      "), ways.items(), strict=True):
+        console.print(Text(f"{lead}{command:<{width}}  # {what}"))
     failed = [trial for trial in results.trials if trial.status is Status.FAILED]
     if failed:
+        console.print()
         log = results.folder.trial(failed[0].id).error
-        console.print(f"\n{len(failed)} failed; the first one's traceback: {log}")
-
-
-def _ended(results: Results) -> int:
-    return len([trial for trial in results.trials if trial.status.ended])
+        which = "its traceback" if len(failed) == 1 else "the first one's traceback"
+        console.print(Text(f"{counted(len(failed), 'trial')} failed; {which}: {log}"))

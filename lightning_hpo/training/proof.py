@@ -140,7 +140,8 @@ def _fit_one_batch(assembly: Assembly, task: Task, proof: Proof, told: str) -> _
         return None
 
 
-def _failure(error: Exception, fact: str, config: Config) -> Problem:
+def _failure(error: BaseException, fact: str, config: Config) -> Problem:
+    error = _innermost(error)
     if isinstance(error, HPOError):
         return Problem(where="model", fact=f"{fact}: {error}")
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "site-packages" not in f.filename]
@@ -149,6 +150,13 @@ def _failure(error: Exception, fact: str, config: Config) -> Problem:
     shown = ", ".join(f"{name}={value!r}" for name, value in config.items())
     told = f"{fact}: {type(error).__name__}: {error}"
     return Problem(where="model", fact=told, expected=place, hint=f"Config: {shown}" if shown else "")
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What the user's code raised; LightningCLI's parser raises its own from it, which says little."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def _check_objective(task: Task, proof: Proof) -> None:

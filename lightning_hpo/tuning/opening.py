@@ -13,6 +13,7 @@ from lightning_hpo.schedulers import SCHEDULERS
 from lightning_hpo.searchers import SEARCHERS
 from lightning_hpo.training import Assembly
 from lightning_hpo.training.loading import load_model
+from lightning_hpo.tuning.plain_lines import counted, shown_value
 from lightning_hpo.tuning.settings import RunSettings
 
 __all__ = ["assembly_of", "cli_config", "loader", "open_run", "reopen", "save_assembly", "saved"]
@@ -129,10 +130,9 @@ def cli_config(folder: RunFolder, trial: int) -> str:
         )
     blocks = BlocksAssembly(recipe.config).with_config(state.trial.config)
     blocks["seed_everything"] = state.trial.seed
-    value = state.metrics.get(recipe.objective.metric)
-    header = (
-        f"Trial {trial} of {folder}: {recipe.objective.metric} {value:.6g} after {state.step} {recipe.tune.resource}s."
-    )
+    value = shown_value(recipe.objective.value(state.loss))
+    reached = counted(state.step, recipe.tune.resource)
+    header = f"Trial {trial} of {folder}: {recipe.objective.metric} {value} after {reached}."
     if recipe.tune.model_class:
         header += f"\nFor a LightningCLI made for {recipe.tune.model_class}."
     return dump_yaml(blocks, header)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from lightning_hpo.results import RunState
 from lightning_hpo.results.events import Closed, Ended, Event, Opened, Resumed
 from lightning_hpo.trial import Config, Status
-from lightning_hpo.tuning.run import Listener
 
-__all__ = ["plain_lines", "shown_config", "shown_value"]
+if TYPE_CHECKING:  # what reads a run folder shows values too, and must not load what runs one
+    from lightning_hpo.tuning.run import Listener
+
+__all__ = ["counted", "plain_lines", "shown_config", "shown_value"]
 
 
 def plain_lines(stream: TextIO | None = None) -> Listener:
@@ -20,48 +22,85 @@ def plain_lines(stream: TextIO | None = None) -> Listener:
     Args:
         stream: Where to; None is the standard error of the moment.
     """
-    told_tenths = 0
+    tenth = 0
     best: int | None = None
 
     def listen(event: Event, state: RunState) -> None:
-        nonlocal told_tenths, best
-        out = stream or sys.stderr
+        nonlocal tenth, best
+        told = ""
         if isinstance(event, Opened):
-            wanted = f"{event.n_trials} trials" if event.n_trials else "the whole grid"
-            print(f"tuning {event.objective.metric} ({event.objective.mode}): {wanted} of up to "
-                  f"{event.max_epochs} {event.resource}s", file=out)  # fmt: skip
+            told = _opened(event)
         elif isinstance(event, Resumed):
-            print(f"resumed: {_ended(state)} trials have ended, {len(state.unfinished)} go on", file=out)
+            best = state.best.id if state.best is not None else None
+            tenth = _tenth(state)
+            again = counted(len(state.unfinished), "trial")
+            told = f"resumed: {counted(_ended(state), 'trial')} had ended, {again} to take up again"
         elif isinstance(event, Ended):
-            trial = state.trials[event.outcome.trial]
-            number = _ended(state)
-            total = state.opened.n_trials
-            of = f"{number}/{total}" if total else f"{number}"
-            if trial.status is Status.FAILED:
-                reason = trial.error.strip().splitlines()[-1] if trial.error.strip() else "no reason known"
-                print(f"[{of}] trial {trial.id} failed: {reason}", file=out)
-            elif trial.status is Status.DIVERGED:
-                print(
-                    f"[{of}] trial {trial.id} diverged at {event.outcome.step}: {shown_config(trial.trial.config)}",
-                    file=out,
-                )
-            elif state.best is not None and state.best.id == trial.id and best != trial.id:
-                best = trial.id
-                print(f"[{of}] trial {trial.id} is the best so far: {state.objective.metric}="
-                      f"{shown_value(state.objective.value(trial.loss))} {shown_config(trial.trial.config)}", file=out)  # fmt: skip
-            elif total and number * 10 // total > told_tenths:
-                print(f"[{of}] {state.epochs_spent} {state.opened.resource}s spent", file=out)
-            if total:
-                told_tenths = number * 10 // total
+            told = _trouble(event, state)
+            if not told and state.best is not None and state.best.id == event.outcome.trial != best:
+                best = event.outcome.trial
+                told = _best(event, state)
+            if not told and _tenth(state) > tenth:
+                told = f"{counted(state.epochs_spent, state.opened.resource)} spent"
+            tenth = _tenth(state)
+            told = f"[{_place(state)}] {told}" if told else ""
         elif isinstance(event, Closed):
-            print(f"{event.reason}: {_ended(state)} trials, {state.epochs_spent} {state.opened.resource}s", file=out)
-        out.flush()
+            spent = counted(state.epochs_spent, state.opened.resource)
+            told = f"{event.reason}: {counted(_ended(state), 'trial')} ended, {spent} spent"
+        if told:
+            out = stream or sys.stderr
+            out.write(told + "\n")
+            out.flush()
 
     return listen
 
 
+def _opened(event: Opened) -> str:
+    wanted = counted(event.n_trials, "trial") if event.n_trials else "the whole grid"
+    longest = counted(event.max_epochs, event.resource)
+    return f"tuning {event.objective.metric} ({event.objective.mode}): {wanted} of up to {longest}"
+
+
+def _trouble(event: Ended, state: RunState) -> str:
+    """How a trial failed; nothing if it did not."""
+    trial = state.trials[event.outcome.trial]
+    if trial.status is Status.FAILED:
+        reason = trial.error.strip().splitlines()[-1] if trial.error.strip() else "no reason known"
+        return f"trial {trial.id} failed: {reason}"
+    if trial.status is Status.DIVERGED:
+        where = f"{state.opened.resource} {event.outcome.step}"
+        return f"trial {trial.id} diverged at {where}: {shown_config(trial.trial.config)}".rstrip(": ")
+    return ""
+
+
+def _best(event: Ended, state: RunState) -> str:
+    trial = state.trials[event.outcome.trial]
+    value = shown_value(state.objective.value(trial.loss))
+    config = shown_config(trial.trial.config)
+    return f"trial {trial.id} is the best so far: {state.objective.metric}={value} {config}".rstrip()
+
+
+def _place(state: RunState) -> str:
+    total = state.opened.n_trials
+    return f"{_ended(state)}/{total}" if total else f"{_ended(state)}"
+
+
+def _tenth(state: RunState) -> int:
+    """How many tenths of the trials have ended; of a run whose length nobody knows, how many tens."""
+    return _ended(state) * 10 // state.opened.n_trials if state.opened.n_trials else _ended(state) // 10
+
+
 def _ended(state: RunState) -> int:
     return len([trial for trial in state if trial.status.ended])
+
+
+def counted(number: float, word: str) -> str:
+    """A number and what is counted: "1 epoch", "2 epochs", "0.5 CPUs"."""
+    return f"{number:g} {word}" if number == 1 else f"{_whole(number)} {word}s"
+
+
+def _whole(number: float) -> str:
+    return str(int(number)) if number == int(number) else f"{number:g}"  # "%g" would write 1e+06
 
 
 def shown_value(value: object) -> str:

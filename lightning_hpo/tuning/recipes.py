@@ -16,7 +16,7 @@ from lightning_hpo.tuning.examine import Examination, Question
 from lightning_hpo.tuning.execute import Study
 from lightning_hpo.tuning.settings import RunSettings
 
-__all__ = ["read_recipe", "schema", "study_of"]
+__all__ = ["machine_problems", "read_recipe", "schema", "study_of"]
 
 
 def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -140,6 +140,21 @@ def _own_problems(recipe: Recipe) -> list[Problem]:
             )
         )
     return found
+
+
+def machine_problems(recipe: Recipe) -> list[Problem]:
+    """What this machine lacks for one trial. A cluster may have it, so only a dry run asks."""
+    from lightning_hpo.training.family import families_loaded
+
+    asked = recipe.tune.resources.gpu
+    if asked == 0:
+        return []
+    here = families_loaded()[0].load("accelerators").CUDAAccelerator.auto_device_count()
+    if asked <= here:
+        return []
+    fact = f"tune.resources.gpu is {asked:g}, but this machine has {here}."
+    hint = f"Ask for less: --set tune.resources.gpu={here}"
+    return [recipe.problem(("tune", "resources", "gpu"), fact, "", hint)]
 
 
 def _no_length(recipe: Recipe) -> Problem:

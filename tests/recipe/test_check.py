@@ -140,7 +140,9 @@ def test_messages_are_spaced_as_sentences_are(complaints: Any):
         assert message.endswith((".", "?")), message
 
 
-def test_the_error_is_laid_out_for_reading(load: Any):
+def test_the_error_is_laid_out_for_reading(load: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    Path("r.yaml").touch()  # what is checked again must be there
     with pytest.raises(RecipeError) as caught:
         load(GOOD.replace("grace_period: 1", "grace_period: 40").replace("name: tpe", "name: tpp"))
     # Line 1 is "seed_everything", so the searcher is on line 8 and the scheduler on line 9.
