@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from collections import deque
@@ -15,7 +16,7 @@ from lightning_hpo.space.syntax import render
 from lightning_hpo.trial import Config, Origin, Outcome, Report, Status, Trial, Verdict
 from lightning_hpo.tuning.settings import RunSettings, trial_seed
 
-__all__ = ["Listener", "TuningRun"]
+__all__ = ["Listener", "TuningRun", "outcome_of"]
 
 #: Hears every event after it is in the journal, with the state that it led to.
 Listener = Callable[[Event, RunState], None]
@@ -26,9 +27,9 @@ _SOFTWARE = ("lightning-hpo", "torch", "pytorch-lightning", "lightning", "ray", 
 class TuningRun:
     """Holds the searcher, the scheduler and the journal together.
 
-    Whoever runs trials calls, for each: `propose`, `started`, `report` as often as reports cross, `end`. Each call
-    writes the journal and then decides, so what was decided can always be decided again by replay. Not
-    thread-safe: one driver thread calls.
+    Whoever runs trials calls, for each: `propose`, `started`, `report` as often as reports cross, `end`, and `settled`
+    for one whose end said that its worker still writes. Each call writes the journal and then decides, so what was
+    decided can always be decided again by replay. Not thread-safe: one driver thread calls.
 
     Args:
         settings: What the run does.
@@ -47,6 +48,8 @@ class TuningRun:
         self.given_up = False
         self._first = deque(settings.first_configs())
         self._again: deque[Trial] = deque()
+        self._writing: set[int] = set()
+        self._forgiven = False
         self._exhausted = False
 
     @property
@@ -74,6 +77,8 @@ class TuningRun:
     def replay(self, events: Iterable[Event]) -> None:
         """Takes over a journal: deciders see again what they saw, and trials without an end are proposed again.
 
+        A run that had given up does not give up again: whoever resumes it has seen why, and mended that.
+
         Raises:
             RunFolderError: If the searcher, made from these settings, would have suggested something else.
         """
@@ -87,6 +92,7 @@ class TuningRun:
             elif isinstance(event, Ended):
                 self.searcher.end(event.outcome)
                 self.scheduler.end(event.outcome)
+        self._forgiven = self.state.failed_alike(self.settings.max_failures)
         self._again.extend(self.state.trials[trial].trial for trial in self.state.unfinished)
         self._write(Resumed())
 
@@ -145,9 +151,19 @@ class TuningRun:
         self._write(Reported(report=report))
         self.searcher.observe(report)
         verdict = self.scheduler.judge(report)
+        if verdict is Verdict.STOP and self._is_baseline(report):
+            verdict = Verdict.CONTINUE
         if verdict is not Verdict.CONTINUE:
             self._write(Judged(trial=report.trial, step=report.step, verdict=verdict))
         return verdict
+
+    def _is_baseline(self, report: Report) -> bool:
+        """Whether the report is a finite one of the defaults: these train to their end whatever the scheduler says.
+
+        A gain over defaults that were cut short would be claimed too cheaply.
+        """
+        origin = self.state.trials[report.trial].trial.origin
+        return origin is Origin.DEFAULTS and math.isfinite(self.settings.objective.loss(report.metrics))
 
     def progress(self, report: Report) -> None:
         """A trial told how far it is, and nobody decides on it: shown to listeners, not kept in the journal."""
@@ -155,34 +171,50 @@ class TuningRun:
         for listener in self.listeners:
             listener(event, self.state)
 
-    def end(self, outcome: Outcome) -> None:
-        """A trial ended; lets go of the checkpoints that nobody needs any more."""
+    def end(self, outcome: Outcome, *, writing: bool = False) -> None:
+        """A trial ended; lets go of the checkpoints that nobody needs any more.
+
+        Args:
+            outcome: How it ended.
+            writing: Whether its worker still carries out the verdict, and may write a checkpoint until `settled`.
+        """
         if self.state.trials[outcome.trial].status.ended:
             raise InternalError(f"Trial {outcome.trial} ended twice.")
+        if writing:
+            self._writing.add(outcome.trial)
         self._write(Ended(outcome=outcome))
         self.searcher.end(outcome)
         self.scheduler.end(outcome)
         self.trim()
-        if self.state.failed_alike(self.settings.max_failures):
+        if not self._forgiven and self.state.failed_alike(self.settings.max_failures):
             self.given_up = True
 
+    def settled(self, trial: int) -> None:
+        """The worker of a trial that ended while it was writing has gone on, or is gone."""
+        self._writing.discard(trial)
+        self.trim()
+
     def trim(self) -> None:
-        """Removes the checkpoints of ended trials that are not among the best `keep_best`."""
+        """Removes the checkpoints of ended trials that are not among the best `keep_best`.
+
+        Those of a trial whose worker still writes are left for later: a folder that vanishes under a writer fails it.
+        """
         ended = [t for t in self.state if t.status.ended]
         ranked = sorted((t for t in ended if t.status.usable), key=lambda t: (t.loss, t.id))
-        kept = {t.trial.id for t in ranked[: self.settings.keep_best]}
+        kept = {t.id for t in ranked[: self.settings.keep_best]}
         for trial in ended:
-            if trial.trial.id not in kept:
+            if trial.id not in kept | self._writing:
                 self.folder.trial(trial.trial.id).drop_checkpoints()
 
     def close(self) -> None:
-        """Writes the end of the run, and the results table.
+        """Writes the end of the run, and the results table. No trial has a worker any more.
 
         Raises:
             NoTrialSucceeded: If the run gave up, or nothing usable came of it.
         """
         failed = self.given_up or (not self.interrupted and self.state.best is None)
         self._write(Closed(reason="failed" if failed else "interrupted" if self.interrupted else "finished"))
+        self._writing.clear()
         self.trim()
         self.folder.write_results(self.state)
         if failed:

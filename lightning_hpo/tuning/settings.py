@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -14,14 +15,17 @@ from lightning_hpo.schedulers import SCHEDULERS
 from lightning_hpo.schedulers.base import Scheduler
 from lightning_hpo.searchers import SEARCHERS
 from lightning_hpo.searchers.base import Searcher
-from lightning_hpo.space import Choice, Space
+from lightning_hpo.space import Choice, Fixed, Space
 from lightning_hpo.training import Resource
 from lightning_hpo.trial import Config
+from lightning_hpo.tunable import arguments_of
 
-__all__ = ["RunSettings", "trial_seed"]
+__all__ = ["DEFAULT_TRIALS", "RunSettings", "plain_defaults", "trial_seed"]
 
 #: How many trials a run has when nobody says.
 DEFAULT_TRIALS = 20
+#: What the run itself gives to searchers and schedulers.
+_GIVEN = ("space", "objective", "rng", "max_epochs")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +38,8 @@ class RunSettings:
         max_epochs: The last epoch of a full trial (optimiser step, if `resource` is "step").
         seed: Every random draw of the run derives from it.
         defaults: The first trial's config: the user's own defaults; inside the space or not.
-        initial_points: Configs that are tried right after the defaults.
+        initial_points: Configs that are tried right after the defaults; what a point leaves out keeps its default,
+            inside the space or not.
         n_trials: How many trials, the defaults and initial points among them; None is the whole grid, or
             `DEFAULT_TRIALS` for searchers that never end.
         searcher: The searcher's name, and its settings.
@@ -48,7 +53,8 @@ class RunSettings:
         proof: Whether a dry run comes before the first trial.
 
     Raises:
-        UsageError: If an initial point lies outside the space, or a number is out of bounds.
+        UsageError: If an initial point lies outside the space, a number is out of bounds, or a searcher or scheduler
+            is not known or takes no such setting.
     """
 
     objective: Objective
@@ -69,25 +75,39 @@ class RunSettings:
     proof: bool = True
 
     def __post_init__(self) -> None:
-        for name, least in (("max_epochs", 1), ("keep_best", 1), ("max_failures", 1), ("cpus", 0), ("gpus", 0)):
-            if getattr(self, name) < least:
-                raise SettingError(name, f"is {getattr(self, name)}", f"Expected at least {least}.")
-        for name in ("n_trials", "max_concurrent"):
+        for name in ("max_epochs", "keep_best", "max_failures", "n_trials", "max_concurrent"):
             given = getattr(self, name)
-            if given is not None and given < 1:
-                raise SettingError(name, f"is {given}", "Expected at least 1.")
+            if given is None and name in ("n_trials", "max_concurrent"):
+                continue
+            if not isinstance(given, int) or isinstance(given, bool) or given < 1:
+                raise SettingError(name, f"is {given!r}", "Expected a whole number, 1 or more.")
+        for name in ("cpus", "gpus"):
+            given = getattr(self, name)
+            if not isinstance(given, (int, float)) or isinstance(given, bool) or not 0 <= given < math.inf:
+                raise SettingError(name, f"is {given!r}", "Expected a number, 0 or more.")
+        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed < 2**32:
+            raise SettingError("seed", f"is {self.seed!r}", "Expected a whole number from 0 to 4294967295.")
+        if self.resource not in get_args(Resource):
+            raise SettingError("resource", f"is {self.resource!r}", "Expected 'epoch' or 'step'.")
+        _check_algorithm("searcher", SEARCHERS, self.searcher)
+        _check_algorithm("scheduler", SCHEDULERS, self.scheduler)
         for place, point in enumerate(self.initial_points):
             try:
-                self.space.check(self.space.complete({**self.defaults, **point}))
-                self._check_known(point)
+                self._check_point(point)
             except SpaceError as error:
                 raise UsageError(f"initial_points[{place}]: {error}") from error
 
-    def _check_known(self, point: Config) -> None:
+    def _check_point(self, point: Config) -> None:
         names = self.space.names()
         for name in point:
             if name not in names:
                 raise SpaceError(f"{name} is not in the space. {did_you_mean(name, names)}".rstrip())
+        active = dict(self.space.active(self.space.complete({**self.defaults, **point})))
+        for name, value in point.items():
+            if name not in active:
+                raise SpaceError(f"{name} is not active under the choices made. Leave it out, or change the choice.")
+            if not active[name].contains(value):
+                raise SpaceError(f"{name} is {value!r}, which is not a value of {active[name]!r}.")
 
     def first_configs(self) -> list[dict[str, Any]]:
         """The defaults, then the initial points; a point's missing names are filled from the defaults."""
@@ -107,16 +127,14 @@ class RunSettings:
     def make_searcher(self) -> Searcher:
         """The searcher, at its beginning."""
         name, settings = self.searcher
-        found = _named(SEARCHERS, name, "searcher")
         rng = np.random.default_rng(np.random.SeedSequence(self.seed))
-        searcher: Searcher = found(space=self.space, objective=self.objective, rng=rng, **settings)
+        searcher: Searcher = SEARCHERS[name](space=self.space, objective=self.objective, rng=rng, **settings)
         return searcher
 
     def make_scheduler(self) -> Scheduler:
         """The scheduler, at its beginning."""
         name, settings = self.scheduler
-        found = _named(SCHEDULERS, name, "scheduler")
-        scheduler: Scheduler = found(objective=self.objective, max_epochs=self.max_epochs, **settings)
+        scheduler: Scheduler = SCHEDULERS[name](objective=self.objective, max_epochs=self.max_epochs, **settings)
         return scheduler
 
     def encode(self, config: Config) -> dict[str, Any]:
@@ -140,11 +158,35 @@ class RunSettings:
         }
 
 
-def _named(registry: Mapping[str, Any], name: str, kind: str) -> Any:
+def _check_algorithm(kind: str, registry: Mapping[str, Any], given: tuple[str, Mapping[str, Any]]) -> None:
+    """That there is such an algorithm, and that it takes these settings by name; it checks their values itself."""
+    name, settings = given
     if name not in registry:
         known = ", ".join(sorted(registry))
         raise UsageError(f"{kind} is '{name}'. Known {kind}s: {known}. {did_you_mean(name, registry)}".rstrip())
-    return registry[name]
+    known_settings = [known for known in arguments_of(registry[name]).names if known not in _GIVEN]
+    for setting in settings:
+        if setting not in known_settings:
+            takes = f"It takes: {', '.join(known_settings)}." if known_settings else "It takes no settings."
+            hint = did_you_mean(setting, known_settings)
+            raise UsageError(f"{kind} '{name}' takes no setting '{setting}'. {takes} {hint}".rstrip())
+
+
+def plain_defaults(space: Space, defaults: Config) -> dict[str, Any]:
+    """The first trial's config: the defaults, and the middle of the range for a name that has none.
+
+    A default that no file can hold (a class, an infinity) is left out: the argument keeps it when nothing is given.
+    """
+    config = space.complete(defaults)
+    return {name: value for name, value in config.items() if name not in defaults or _plain(value)}
+
+
+def _plain(value: Any) -> bool:
+    try:
+        Fixed(value)
+    except SpaceError:
+        return False
+    return True
 
 
 def trial_seed(run_seed: int, trial: int) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import ray
 
 from lightning_hpo.errors import ClusterError, UsageError
 
-__all__ = ["check_resources", "quiet_environment", "runtime"]
+__all__ = ["check_resources", "environment", "quiet_environment", "runtime"]
 
 #: Read by Ray when a run starts. No loggers in the driver's loop (each report would cost), the user's working
 #: directory kept, no snapshot of an experiment that we never restore, Ctrl-C left to us, no note of every trial error.
@@ -33,17 +35,26 @@ _ENVIRONMENT: Mapping[str, str] = {
 @contextlib.contextmanager
 def quiet_environment() -> Iterator[None]:
     """Ray's settings for a run of ours; everything is put back afterwards."""
-    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
-    os.environ.update(_ENVIRONMENT)
     loggers = [logging.getLogger(name) for name in ("ray", "ray.tune", "ray.data", "ray.train")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
-        logger.setLevel(logging.ERROR)
+        logger.setLevel(logging.CRITICAL)  # what matters is raised or told by us
     try:
-        yield
+        with environment(_ENVIRONMENT):
+            yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for as long as the block runs; what was there before is put back."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -66,13 +77,17 @@ def runtime(address: str | None = None) -> Iterator[None]:
         return
     with _token_kept_private():
         try:
-            ray.init(
-                address=address,
-                include_dashboard=False if address is None else None,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                configure_logging=True,
-            )
+            with _undisturbed():
+                ray.init(
+                    address=address,
+                    include_dashboard=False if address is None else None,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    configure_logging=True,
+                )
+        except KeyboardInterrupt:
+            ray.shutdown()
+            raise
         except Exception as error:  # Ray raises ConnectionError, RuntimeError, ValueError, OSError and its own
             where = f"at {address}" if address else "on this machine"
             raise ClusterError(f"Ray cannot be started {where}: {type(error).__name__}: {error}") from error
@@ -80,6 +95,25 @@ def runtime(address: str | None = None) -> Iterator[None]:
             yield
         finally:
             ray.shutdown()
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Holds Ctrl-C back until the block is done: a Ray that is interrupted while it starts leaves processes behind.
+
+    In threads other than the main one, signals are not ours.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    seen: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: seen.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if seen:
+        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
