@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # the same names for editors and type checkers
     from lightning_hpo.training import CheckpointCallback, ReportCallback
     from lightning_hpo.trial import Config, Outcome, Report, Status, Trial, Verdict
     from lightning_hpo.tunable import tunable
-    from lightning_hpo.tuning import TuneTrainer, open_run
+    from lightning_hpo.tuning import FunctionChannel, TuneTrainer, open_run
 
     __version__: str
 
@@ -42,6 +42,7 @@ __all__ = [
     "Config",
     "Fixed",
     "Float",
+    "FunctionChannel",
     "HPOError",
     "Int",
     "InternalError",
@@ -91,7 +92,7 @@ _EXPORTS = {
     "training": ("CheckpointCallback", "ReportCallback"),
     "trial": ("Config", "Outcome", "Report", "Status", "Trial", "Verdict"),
     "tunable": ("tunable",),
-    "tuning": ("TuneTrainer", "open_run"),
+    "tuning": ("FunctionChannel", "TuneTrainer", "open_run"),
 }
 _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names}
 

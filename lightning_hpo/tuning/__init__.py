@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lightning_hpo.tuning.opening import open_run
+    from lightning_hpo.tuning.ray.channel import FunctionChannel
     from lightning_hpo.tuning.trainer import TuneTrainer
 
-__all__ = ["TuneTrainer", "open_run"]
+__all__ = ["FunctionChannel", "TuneTrainer", "open_run"]
 
-_HOMES = {"TuneTrainer": "trainer", "open_run": "opening"}
+_HOMES = {"FunctionChannel": "ray.channel", "TuneTrainer": "trainer", "open_run": "opening"}
 
 
 def __getattr__(name: str) -> Any:

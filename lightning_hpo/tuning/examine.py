@@ -13,6 +13,7 @@ from lightning_hpo.objective import Objective
 from lightning_hpo.space import Space
 from lightning_hpo.training import Assembly, Resource, Task
 from lightning_hpo.trial import Config
+from lightning_hpo.tuning.settings import plain_defaults
 
 __all__ = ["Examination", "Question", "examine", "warm"]
 
@@ -76,7 +77,7 @@ def examine(question: Question) -> Examination:
 
     with speaking_into(io.StringIO()):
         description = told(assembly, question.space)
-    defaults = description.space.complete(description.defaults)
+    defaults = plain_defaults(description.space, description.defaults)
     problems = list(description.problems)
     logged: dict[str, float] = {}
     if question.dry_run and not problems:

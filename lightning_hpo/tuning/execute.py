@@ -125,9 +125,15 @@ def resume(
         run.replay(folder.journal.read())
         return run
 
-    with folder.hold(), quiet_environment(), runtime(address):
-        folder.read()  # says what is wrong with a journal that cannot be resumed
-        return _run(question, folder, begin, look=False, trials=None, max_concurrent=settings.max_concurrent)
+    with folder.hold():
+        state = folder.read()  # says what is wrong with a journal that cannot be resumed
+        total = settings.trials()
+        left = None if total is None else total - sum(trial.status.ended for trial in state)
+        if left == 0:
+            begin(None).close()
+            return Results(folder, run.state, loader(assembly, folder, settings))
+        with quiet_environment(), runtime(address):
+            return _run(question, folder, begin, look=False, trials=left, max_concurrent=settings.max_concurrent)
 
 
 def _run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import math
 import queue
 import threading
@@ -132,5 +133,7 @@ class TrialHost:
             error = traceback.format_exc()
             with contextlib.suppress(HPOError):
                 self._folder.write_error(error)
+        if self._task.gpus > 0:
+            gc.collect()  # a module and its Trainer hold each other; the next trial needs the memory on the device now
         last = self._last
         self._messages.put(Message(step=last.step, metrics=last.metrics, done=True, error=error))

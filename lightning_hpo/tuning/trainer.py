@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import math
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from lightning_hpo.errors import Problem, RecipeError, SpaceError, UsageError
+from lightning_hpo.errors import Problem, RecipeError, SettingError, SpaceError, UsageError, did_you_mean
 from lightning_hpo.objective import Mode, Objective
 from lightning_hpo.results import Results, RunFolder
 from lightning_hpo.space import Choice, Space
@@ -129,30 +131,29 @@ class TuneTrainer:
         given = {name: value for name, value in loaders.items() if value is not None}
         if datamodule is not None and given:
             raise UsageError(f"tune() got both datamodule and {' and '.join(given)}; expected one of them.")
-        seed = secrets.randbelow(2**31) if seed is None else seed
-        full = Space(_full_names(space or {}))
+        full = Space(_full_names(_checked_space(space or {})))
+        points = [_full_names(point) for point in initial_points]
         assembly = ObjectsAssembly(model, data=datamodule, loaders=given, flags=self.flags, ckpt_path=ckpt_path)
-        length = _length(self.flags, full, resource)
         name = f"TuneTrainer.tune({getattr(model, '__qualname__', model)})"
+        known = RunSettings(  # complains now about what can be seen now; space and defaults follow from a worker's look
+            objective=self.objective,
+            space=full,
+            max_epochs=_length(self.flags, full, resource),
+            seed=secrets.randbelow(2**31) if seed is None else seed,
+            n_trials=self.n_trials,
+            searcher=self.searcher,
+            scheduler=self.scheduler,
+            resource=resource,
+            cpus=self.resources["cpu"],
+            gpus=self.resources["gpu"],
+            max_concurrent=max_concurrent,
+            keep_best=keep_best,
+            proof=proof,
+        )
+        known.make_scheduler()
 
         def settings(seen: Examination) -> RunSettings:
-            return RunSettings(
-                objective=self.objective,
-                space=seen.space,
-                max_epochs=length,
-                seed=seed,
-                defaults=seen.defaults,
-                initial_points=[_full_names(point) for point in initial_points],
-                n_trials=self.n_trials,
-                searcher=self.searcher,
-                scheduler=self.scheduler,
-                resource=resource,
-                cpus=self.resources["cpu"],
-                gpus=self.resources["gpu"],
-                max_concurrent=max_concurrent,
-                keep_best=keep_best,
-                proof=proof,
-            )
+            return dataclasses.replace(known, space=seen.space, defaults=seen.defaults, initial_points=points)
 
         def complain(problems: Sequence[Problem]) -> RecipeError:
             return RecipeError(name, [_as_called(problem) for problem in problems])
@@ -162,10 +163,10 @@ class TuneTrainer:
                 assembly=assembly,
                 space=full,
                 objective=self.objective,
-                seed=seed,
+                seed=known.seed,
                 resource=resource,
-                cpus=self.resources["cpu"],
-                gpus=self.resources["gpu"],
+                cpus=known.cpus,
+                gpus=known.gpus,
                 dry_run=proof,
             ),
             settings=settings,
@@ -209,8 +210,30 @@ def _resources(given: Mapping[str, float]) -> dict[str, float]:
     unknown = [name for name in given if name not in ("cpu", "gpu")]
     if unknown:
         told = ", ".join(unknown)
-        raise UsageError(f"resources: unknown {told}. Expected cpu and gpu, like {{'cpu': 2, 'gpu': 0.5}}.")
+        hint = did_you_mean(unknown[0], ("cpu", "gpu"))
+        raise UsageError(
+            f"resources: unknown {told}. Expected cpu and gpu, like {{'cpu': 2, 'gpu': 0.5}}. {hint}".rstrip()
+        )
+    for name, share in given.items():
+        if not isinstance(share, (int, float)) or isinstance(share, bool) or not 0 <= share < math.inf:
+            raise UsageError(f"resources: {name} is {share!r}. Expected a number, 0 or more.")
     return {"cpu": float(given.get("cpu", 1)), "gpu": float(given.get("gpu", 0))}
+
+
+def _checked_space(space: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The space, unless it holds what is more likely a slip than a fixed value."""
+    if not isinstance(space, Mapping):
+        raise UsageError(
+            f"space is {space!r}. Expected a dict of names to parameters, like {{'lr': Float(1e-4, 1e-1)}}."
+        )
+    for name, value in space.items():
+        if isinstance(value, (list, tuple, set, range)):
+            options = list(value)
+            raise SpaceError(
+                f"{name} is {value!r}, which does not say how it may vary. Expected Choice({options!r}) for one of "
+                f"these, Float(low, high) or Int(low, high) for a range, or Fixed({options!r}) for this one value."
+            )
+    return space
 
 
 def _full_names(names: Mapping[str, Any]) -> dict[str, Any]:
@@ -242,6 +265,8 @@ def _is_module(model: object) -> bool:
 
 def _length(flags: Mapping[str, Any], space: Space, resource: Resource) -> int:
     """How long a full trial is; where that is tuned, its longest."""
+    if resource not in get_args(Resource):
+        raise SettingError("resource", f"is {resource!r}", "Expected 'epoch' or 'step'.")
     flag = "max_steps" if resource == "step" else "max_epochs"
     tuned = [parameter for _, name, parameter in space.walk() if name == f"trainer.{flag}"]
     lengths = [value for parameter in tuned for value in (parameter.values() or ())] or [flags.get(flag)]

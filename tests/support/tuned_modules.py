@@ -70,11 +70,13 @@ class Facts:
             pid=os.getpid(),
             began=time.time(),
             threads=torch.get_num_threads(),
-            epoch=self.trainer.current_epoch,  # type: ignore[attr-defined]
             clip=self.trainer.gradient_clip_val,  # type: ignore[attr-defined]
             batch_size=getattr(self.trainer.datamodule, "batch_size", None),  # type: ignore[attr-defined]
             seed=torch.initial_seed(),
         )
+
+    def on_train_start(self) -> None:
+        self.note(epoch=self.trainer.current_epoch)  # type: ignore[attr-defined]
 
     def on_fit_end(self) -> None:
         self.note(ended=time.time(), last_epoch=self.trainer.current_epoch)  # type: ignore[attr-defined]

@@ -37,16 +37,17 @@ class RaySearcherAdapter(RaySearcher):
         driver = self._driver
         if driver.stopping:
             return RaySearcher.FINISHED
-        if driver.warmups_left:
-            driver.warmups_left -= 1
+        if len(driver.warming) < driver.warmups:
             first = not driver.warming
             driver.warming.add(trial_id)
             return {"warmup": len(driver.warming), "look": first and driver.look}
         run = driver.run
-        if run is None or len(driver.live) >= driver.concurrent:
+        if run is None:
             return None
         if run.exhausted:
             return RaySearcher.FINISHED
+        if not driver.room:
+            return None
         trial = run.propose()
         if trial is None:
             return RaySearcher.FINISHED if run.exhausted else None
@@ -88,6 +89,7 @@ class RayScheduler(FIFOScheduler):
         if trial.trial_id in driver.warming:
             return str(TrialScheduler.STOP if driver.warmed(result) else TrialScheduler.CONTINUE)
         run, number = self._of(trial)
+        driver.heard(number, result)
         report = _report_of(number, result)
         if report is None:
             return str(TrialScheduler.CONTINUE)
@@ -107,6 +109,7 @@ class RayScheduler(FIFOScheduler):
         if trial.trial_id in self._driver.warming:
             return
         run, number = self._of(trial)
+        self._driver.heard(number, result)
         verdict = self._driver.verdicts.get(number, Verdict.CONTINUE)
         self._driver.live.discard(number)
         if verdict is Verdict.CONTINUE and not result.get("over"):
@@ -126,7 +129,9 @@ class RayScheduler(FIFOScheduler):
             status = Status.DIVERGED
         elif verdict is Verdict.STOP:
             status = Status.STOPPED
-        self._end(number, report, status, error)
+        if not result.get("over"):
+            self._driver.leaves(number, result)
+        self._end(number, report, status, error, writing=not result.get("over"))
 
     @kept(None)
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
@@ -134,6 +139,7 @@ class RayScheduler(FIFOScheduler):
         if trial.trial_id in self._driver.warming:
             if self._driver.look and self._driver.run is None:
                 raise ClusterError(f"A worker was lost while the study was looked at.\n{_reason(trial)}")
+            self._driver.cold()
             return
         _, number = self._of(trial)
         self._driver.live.discard(number)
@@ -150,11 +156,11 @@ class RayScheduler(FIFOScheduler):
             raise InternalError(f"Ray trial {trial.trial_id} reports before the run began.")
         return run, self._driver.numbers[trial.trial_id]
 
-    def _end(self, number: int, report: Report | None, status: Status, error: str) -> None:
+    def _end(self, number: int, report: Report | None, status: Status, error: str, *, writing: bool = False) -> None:
         started = self._driver.started.get(number, time.time())
         run = self._driver.run
         if run is not None:
-            run.end(outcome_of(report, number, status, started, error))
+            run.end(outcome_of(report, number, status, started, error), writing=writing)
 
 
 class RayEars(Callback):

@@ -38,9 +38,9 @@ class Driver:
         self._begin = begin
         self.look = look
         self.concurrent = concurrent
-        self.warmups_left = warmups
+        self.warmups = warmups
         self.warming: set[str] = set()
-        self.released = 0
+        self._released = 0
         self.run: TuningRun | None = None
         self.interrupted = False
         self.fault: BaseException | None = None
@@ -49,11 +49,35 @@ class Driver:
         self.started: dict[int, float] = {}
         self.verdicts: dict[int, Verdict] = {}
         self.live: set[int] = set()
+        self._leaving: dict[tuple[str, int], int] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(None), ()  # Ray snapshots what it was given when an experiment ends; the journal is what we read
 
     @property
     def stopping(self) -> bool:
         """Whether everything should end now."""
         return self.interrupted or self.fault is not None or (self.run is not None and self.run.stopping)
+
+    def leaves(self, trial: int, result: dict[str, Any]) -> None:
+        """Takes note that a trial ended by a verdict, which its worker carries out until it reports on another one."""
+        self._leaving[_process(result)] = trial
+
+    def heard(self, trial: int, result: dict[str, Any]) -> None:
+        """Takes note of a sign of life of a trial: the one that had its worker before has been carried to its end."""
+        before = self._leaving.get(_process(result), trial)
+        if before != trial and self.run is not None:
+            del self._leaving[_process(result)]
+            self.run.settled(before)
+
+    @property
+    def room(self) -> bool:
+        """Whether a trial that is proposed now finds a worker.
+
+        While workers are warming, only as many trials are proposed as warm ones were released. Ray makes a new worker
+        for a trial as soon as it hears of it, unless one is free at that moment.
+        """
+        return len(self.live) < (self._released if self._released < self.warmups else self.concurrent)
 
     def interrupt(self) -> None:
         """Takes note of Ctrl-C."""
@@ -70,9 +94,18 @@ class Driver:
             self.run.interrupted = self.interrupted
         if self.run is None:
             return False
-        wanted = self.released < len(self.numbers) or self.run.exhausted
-        self.released += wanted
+        wanted = self.run.exhausted or not self.room
+        self._released += wanted
         return wanted
+
+    def cold(self) -> None:
+        """Takes note that a worker was lost before it had its first trial; Ray makes another one when there is need."""
+        self._released += 1
+
+
+def _process(result: dict[str, Any]) -> tuple[str, int]:
+    """The worker that a result came from; Ray fills these in."""
+    return str(result.get("hostname")), int(result.get("pid") or 0)
 
 
 def kept(answer: Any) -> Callable[[F], F]:

@@ -20,7 +20,7 @@ from lightning_hpo.tuning.examine import Examination, Question
 from lightning_hpo.tuning.ray.adapters import RayEars, RayScheduler, RaySearcherAdapter, RunStopper
 from lightning_hpo.tuning.ray.driver import Driver
 from lightning_hpo.tuning.ray.pickling import dumps
-from lightning_hpo.tuning.ray.runtime import check_resources
+from lightning_hpo.tuning.ray.runtime import check_resources, environment
 from lightning_hpo.tuning.ray.trainable import LightningTrainable, WorkerPlan
 from lightning_hpo.tuning.run import TuningRun
 
@@ -29,6 +29,8 @@ __all__ = ["run_trials"]
 #: Ray creates trials ahead of need up to this number; the searcher adapter says when there are no more.
 _ENDLESS = 10**9
 _HEARTBEAT = 1.0
+#: Seconds between two polls of a warm worker; more where there are many, for a driver hears about 150 results a second.
+_IDLE = 0.05
 #: More workers than this start by themselves when their trial comes.
 _MOST_WARMED = 64
 
@@ -64,14 +66,14 @@ def run_trials(
     """
     concurrent = check_resources(question.cpus, question.gpus)
     concurrent = min(concurrent, max_concurrent or concurrent)
-    driver = Driver(
-        begin, look=look, warmups=min(concurrent, trials or concurrent, _MOST_WARMED), concurrent=concurrent
-    )
+    warmups = min(concurrent, trials or concurrent, _MOST_WARMED)
+    driver = Driver(begin, look=look, warmups=warmups, concurrent=concurrent)
     plan = WorkerPlan(
-        question=dumps(question),
+        question=ray.put(dumps(question)),
         import_paths=tuple(path for path in sys.path if path),
         folder=str(folder.absolute()),
         heartbeat=max(_HEARTBEAT, concurrent / 20),
+        idle=max(_IDLE, warmups / 100),
     )
     scratch = tempfile.mkdtemp(prefix="lightning-hpo-")  # what Ray writes of an experiment; we read none of it
     trainable = tune.with_parameters(LightningTrainable, plan=plan)
@@ -97,7 +99,8 @@ def run_trials(
         ),
     )
     try:
-        with _interruptible(driver):
+        # By itself Ray Tune would start the workers one after the other.
+        with environment({"TUNE_MAX_PENDING_TRIALS_PG": str(concurrent + warmups)}), _interruptible(driver):
             tuner.fit()
     except ray.exceptions.RayError as error:
         raise ClusterError(f"Ray failed during the run: {type(error).__name__}: {error}") from error

@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import ray
 
@@ -17,7 +18,8 @@ from lightning_hpo.errors import ClusterError, UsageError
 __all__ = ["check_resources", "environment", "quiet_environment", "runtime"]
 
 #: Read by Ray when a run starts. No loggers in the driver's loop (each report would cost), the user's working
-#: directory kept, no snapshot of an experiment that we never restore, Ctrl-C left to us, no note of every trial error.
+#: directory kept, no snapshot of an experiment that we never restore, nothing sent to anybody, Ctrl-C left to us, no
+#: note of every trial error.
 _ENVIRONMENT: Mapping[str, str] = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
@@ -28,8 +30,14 @@ _ENVIRONMENT: Mapping[str, str] = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_DEDUP_LOGS": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+
+
+#: A runtime of our own: its first workers would be started without the environment that Ray Tune gives its actors, and
+#: so be used by nobody.
+_OWN_RUNTIME: Mapping[str, Any] = {"_system_config": {"prestart_worker_first_driver": False}}
 
 
 @contextlib.contextmanager
@@ -84,6 +92,7 @@ def runtime(address: str | None = None) -> Iterator[None]:
                     log_to_driver=False,
                     logging_level=logging.ERROR,
                     configure_logging=True,
+                    **(_OWN_RUNTIME if address is None else {}),
                 )
         except KeyboardInterrupt:
             ray.shutdown()

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import ray
 from ray import tune
 
+from lightning_hpo.errors import HPOError, UsageError
 from lightning_hpo.results import RunFolder
 from lightning_hpo.training import Task
 from lightning_hpo.tuning.examine import Question, examine, warm
@@ -18,26 +20,26 @@ from lightning_hpo.tuning.ray.pickling import loads
 
 __all__ = ["LightningTrainable", "WorkerPlan"]
 
-#: Seconds between two signs of life of a warm worker that waits for its first trial.
-_WAIT = 0.02
-
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerPlan:
     """What is the same for all trials of a run.
 
     Args:
-        question: The study (a `Question`), pickled: what builds a trial, and what it is to log. Pickled apart, since
-            it may hold code that only `import_paths` lead to.
+        question: The study (a `Question`), pickled, in Ray's object store: what builds a trial, and what it is to log.
+            Pickled apart, since it may hold code that only `import_paths` lead to, and since unpickling it imports
+            that code, torch and Lightning: seconds for which no worker should hold up the start of the next.
         import_paths: The driver's `sys.path`, so that workers import what it can.
         folder: The run folder's path, which every worker can write.
         heartbeat: Seconds after which a trial that nobody decides on says how far it is.
+        idle: Seconds between two signs of life of a warm worker that waits for its first trial.
     """
 
-    question: bytes
+    question: ray.ObjectRef[bytes]
     import_paths: tuple[str, ...]
     folder: str
     heartbeat: float
+    idle: float
 
 
 class LightningTrainable(tune.Trainable):
@@ -48,20 +50,27 @@ class LightningTrainable(tune.Trainable):
     """
 
     def setup(self, config: dict[str, Any], plan: WorkerPlan | None = None) -> None:
-        """Begins the first trial."""
+        """Takes note of the first trial, and begins nothing: Ray also makes actors that it then has no use for, since
+        another worker was free before they were there, and these must not train the trial a second time.
+        """
         if plan is None:
             raise TypeError("LightningTrainable needs its plan; give it with ray.tune.with_parameters(plan=...).")
         self._plan = plan
         sys.path += [path for path in plan.import_paths if path not in sys.path]
-        self._question: Question = loads(plan.question)
+        self._question: Question | None = None
         self._host: TrialHost | None = None
-        self._warm_up: Mapping[str, Any] | None = None
-        self._begin(config)
+        self._first: Mapping[str, Any] | None = config
 
     def step(self) -> dict[str, Any]:
         """Waits for the next due report, the end, or the heartbeat. Calling it again means CONTINUE."""
+        first, self._first = self._first, None
+        if first is not None:
+            if "warmup" in first:
+                return self._warm(first)
+            self._begin(first)
         if self._host is None:
-            return self._warm()
+            time.sleep(self._plan.idle)
+            return {"warm": True}
         message = self._host.next(self._plan.heartbeat)
         return {
             "step": message.step,
@@ -75,7 +84,10 @@ class LightningTrainable(tune.Trainable):
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Ends the trial before, as Lightning ends any fit, and begins the next one."""
         self._finish()
-        self._begin(new_config)
+        if "warmup" in new_config:
+            self._first = new_config
+        else:
+            self._begin(new_config)
         return True
 
     def cleanup(self) -> None:
@@ -83,10 +95,7 @@ class LightningTrainable(tune.Trainable):
         self._finish()
 
     def _begin(self, config: Mapping[str, Any]) -> None:
-        if "warmup" in config:
-            self._warm_up = config
-            return
-        question = self._question
+        question = self._study()
         folder = RunFolder(self._plan.folder).trial(config["trial"])
         task = Task(
             trial=config["trial"],
@@ -101,19 +110,23 @@ class LightningTrainable(tune.Trainable):
         self._host = TrialHost(question.assembly, task, folder, config["milestones"])
         self._host.start()
 
-    def _warm(self) -> dict[str, Any]:
-        """The first time: imports, and looks at the study if asked to. After that: waits to be given a trial."""
-        ahead, self._warm_up = self._warm_up, None
-        if ahead is None:
-            time.sleep(_WAIT)
-            return {"warm": True}
+    def _warm(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Imports, and looks at the study if asked to."""
         try:
-            if ahead["look"]:
-                return {"warm": True, "examination": examine(self._question)}
-            warm(self._question)
-        except Exception as error:  # told by the driver as it is
+            if config["look"]:
+                return {"warm": True, "examination": examine(self._study())}
+            warm(self._study())
+        except HPOError as error:  # told by the driver as it is
             return {"warm": True, "fault": error}
+        except Exception as error:  # the user's modules may fail in any way when imported, with what does not pickle
+            fact = f"A worker cannot load what is to be tuned: {type(error).__name__}: {error}"
+            return {"warm": True, "fault": UsageError(fact)}
         return {"warm": True}
+
+    def _study(self) -> Question:
+        if self._question is None:
+            self._question = loads(ray.get(self._plan.question))
+        return self._question
 
     def _finish(self) -> None:
         if self._host is not None:
