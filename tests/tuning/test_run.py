@@ -182,6 +182,18 @@ def test_a_report_that_is_not_finite_is_answered_stop_by_every_scheduler(folder:
         assert run.report(report(trial.id, 2, float("nan"))) is Verdict.STOP
 
 
+def test_the_defaults_train_to_their_end_whatever_the_scheduler_says(folder: RunFolder):
+    # Rungs at 1 and 3. Trial 1 is better at both, so ASHA would stop trial 0; a gain over it would be claimed cheaply.
+    run = opened(folder, settings(scheduler=("asha", {"grace_period": 1, "eta": 3})))
+    assert [started(run).id for _ in range(3)] == [0, 1, 2]
+    assert run.report(report(1, 1, 0.1)) is Verdict.CONTINUE
+    assert run.report(report(0, 1, 0.9)) is Verdict.CONTINUE
+    assert run.report(report(2, 1, 0.8)) is Verdict.STOP
+    assert run.report(report(1, 3, 0.1)) is Verdict.CONTINUE
+    assert run.report(report(0, 3, 0.9)) is Verdict.CONTINUE
+    assert run.report(report(0, 5, float("nan"))) is Verdict.STOP  # unless they diverge
+
+
 def test_progress_is_heard_and_not_kept(folder: RunFolder):
     heard: list[Event] = []
     run = opened(folder, settings(), [lambda event, state: heard.append(event)])

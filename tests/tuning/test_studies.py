@@ -381,8 +381,11 @@ def test_a_journal_on_a_full_disk_ends_the_run_with_that_error(study: Any, tmp_p
 
 
 def test_an_interrupted_run_goes_on_where_it_was_without_running_ended_trials_again(study: Any, tmp_path: Path):
+    pressed = []
+
     def press_ctrl_c(event: Any, state: Any) -> None:
-        if isinstance(event, Reported) and any(trial.status.ended for trial in state):
+        if isinstance(event, Reported) and any(trial.status.ended for trial in state) and not pressed:
+            pressed.append(event)  # once: a second time would not wait for the trials
             signal.raise_signal(signal.SIGINT)  # in the middle of another one
 
     with pytest.raises(RunInterrupted, match="lightning-hpo resume") as caught:
