@@ -52,11 +52,23 @@ class ProcessTree:
         """The largest sum of proportional set sizes: memory that processes share counts once."""
         return round(self._peak) if self._possible else None
 
-    def wait_until_gone(self, seconds: float) -> None:
-        """Lets daemons end, so that they do not disturb the next contestant."""
+    def wait_until_gone(self, seconds: float, *, but: str = "") -> bool:
+        """Lets daemons end, so that they do not disturb the next contestant; answers whether they did.
+
+        Args:
+            seconds: How long to wait.
+            but: Processes with this word in their command may stay.
+        """
         until = time.monotonic() + seconds
-        while self._possible and self._living() and time.monotonic() < until:
+        while self._possible and set(self._living()) - set(self.running(but) if but else []):
+            if time.monotonic() > until:
+                return False
             time.sleep(self._INTERVAL)
+        return True
+
+    def running(self, program: str) -> list[int]:
+        """The processes in whose command a word occurs."""
+        return [pid for pid in self._living() if program.encode() in _read(pid, "cmdline")]
 
     def _watch(self) -> None:
         ticks = os.sysconf("SC_CLK_TCK")

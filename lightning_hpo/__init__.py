@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # the same names for editors and type checkers
         RunInterrupted,
         SettingError,
         SpaceError,
+        StorageError,
         UsageError,
     )
     from lightning_hpo.objective import Objective
@@ -61,6 +62,7 @@ __all__ = [
     "Space",
     "SpaceError",
     "Status",
+    "StorageError",
     "Trial",
     "TuneTrainer",
     "UsageError",
@@ -82,6 +84,7 @@ _EXPORTS = {
         "RunInterrupted",
         "SettingError",
         "SpaceError",
+        "StorageError",
         "UsageError",
     ),
     "objective": ("Objective",),

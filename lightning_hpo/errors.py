@@ -8,6 +8,7 @@
     │   └── RunFolderError       … a run folder that exists, is missing, cannot be written, or is damaged
     ├── NoTrialSucceeded         exit 3: the run ended and nothing can be handed out
     ├── ClusterError             exit 4: Ray did not start, did not answer, or lacks what a trial needs
+    ├── StorageError             exit 5: a disk is full or gone while a run writes; free it, then resume
     ├── RunInterrupted           exit 130: a person stopped the run; the journal is whole
     └── InternalError            exit 70: a promise of ours is broken; please report it
 
@@ -34,6 +35,7 @@ __all__ = [
     "RunInterrupted",
     "SettingError",
     "SpaceError",
+    "StorageError",
     "UsageError",
     "did_you_mean",
 ]
@@ -143,6 +145,24 @@ class ClusterError(HPOError):
     """Raised by the Ray adapter when the runtime cannot be started or reached; nothing is left running."""
 
     exit_code = 4
+
+
+class StorageError(HPOError):
+    """Raised by the run, or by a trial that writes, when a disk refuses; the run stops, and can go on afterwards."""
+
+    exit_code = 5
+
+    @classmethod
+    def of(cls, folder: os.PathLike[str], fact: str, error: OSError) -> StorageError:
+        """The error for what the system said of a folder.
+
+        Args:
+            folder: Where was written.
+            fact: What failed, as a clause.
+            error: What the system said.
+        """
+        reason = error.strerror or type(error).__name__
+        return cls(f"{os.fspath(folder)}: {fact}: {reason}. Free space on the disk that holds it, or mend the disk.")
 
 
 class RunInterrupted(HPOError):

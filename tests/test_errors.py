@@ -19,6 +19,7 @@ from lightning_hpo.errors import (
     RunInterrupted,
     SettingError,
     SpaceError,
+    StorageError,
     UsageError,
     did_you_mean,
 )
@@ -32,6 +33,7 @@ ONE_OF_EACH: list[HPOError] = [
     RunFolderError("d"),
     NoTrialSucceeded("e"),
     ClusterError("f"),
+    StorageError("h"),
     RunInterrupted("Go on with: lightning-hpo resume runs/x", "runs/x"),
     InternalError("g."),
 ]

@@ -93,6 +93,34 @@ def resume(folder: _Run) -> None:
 
 @app.command()
 @_told
+def extend(
+    folder: _Run,
+    trials: Annotated[
+        int | None,
+        typer.Option("--trials", min=1, metavar="N", help="So many more trials than the run was to have."),
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option("--time", metavar="TIME", help="Drive it for so much longer from now on: 90s, 10min, 2h."),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Widen a range, --set tune.space.model.lr.float=[1e-5,1], or train longer, --set "
+            "trainer.max_epochs=50. Nothing else of the recipe may change, but a tune.stop_when that is harder.",
+        ),
+    ] = None,
+) -> None:
+    """Go on with a run beyond its end: more trials, more time, wider ranges, longer trials."""
+    from lightning_hpo.cli.running import extend_run
+
+    extend_run(folder, trials, time, overrides or [])
+
+
+@app.command()
+@_told
 def validate(
     recipe: _Recipe,
     overrides: _Set = None,

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lightning_hpo.cli.running import import_from_here
 from lightning_hpo.errors import UsageError
+from lightning_hpo.training.imports import import_from_here
 from lightning_hpo.tuning.plain_lines import counted, shown_config, shown_value
 
 if TYPE_CHECKING:

@@ -14,9 +14,11 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from lightning_hpo.results import RunState
-from lightning_hpo.results.events import Ended, Event, Reported
+from lightning_hpo.results.event import Event
+from lightning_hpo.results.events import Ended, Reported
+from lightning_hpo.results.run_events import Resumed
 from lightning_hpo.trial import Status
-from lightning_hpo.tuning.plain_lines import counted, shown_config, shown_value
+from lightning_hpo.tuning.plain_lines import counted, mishap, shown_config, shown_value
 
 if TYPE_CHECKING:
     from lightning_hpo.tuning.run import Listener
@@ -42,8 +44,16 @@ def live_block(name: str, doing: str, console: Console | None = None) -> Iterato
         console: Where to; None is the terminal.
     """
     block = LiveBlock(name, doing)
-    with Live(block, console=console or Console(), refresh_per_second=8, transient=True, redirect_stderr=False):
-        yield block.listen
+    console = console or Console()
+
+    def listen(event: Event, state: RunState) -> None:
+        block.listen(event, state)
+        told = mishap(event) or (event.note if isinstance(event, Resumed) else "")
+        if told:  # stays above the block, also when this is gone
+            console.print(Text(told, style="yellow"), soft_wrap=True)
+
+    with Live(block, console=console, refresh_per_second=8, transient=True, redirect_stderr=False):
+        yield listen
 
 
 @dataclass(frozen=True, kw_only=True)

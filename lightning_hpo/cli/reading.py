@@ -62,9 +62,17 @@ def _status_lines(state: RunState) -> list[tuple[str, str]]:
     return lines
 
 
+def extend_with(folder: RunFolder, ended: str) -> str:
+    """The next step for a run that has done all that it was to do, by how it ended."""
+    more = "--time 1h" if ended == "out of time" else "--trials 20"
+    return f"Extend it with: lightning-hpo extend {shlex.quote(str(folder))} {more}"
+
+
 def _next_step(folder: RunFolder, state: RunState, stands: str) -> str:
     if stands in ("interrupted", "stopped"):
         return f"Go on with: lightning-hpo resume {shlex.quote(str(folder))}"
+    if stands in ("reached", "out of time"):
+        return extend_with(folder, stands)
     failed = [trial for trial in state if trial.status is Status.FAILED]
     if stands == "failed" and failed:
         return f"The first traceback: {folder.trial(failed[0].id).error}"
@@ -160,7 +168,7 @@ def show_runs(root: Path, as_json: bool) -> None:
 
 
 def _stands(folder: RunFolder, state: RunState) -> str:
-    """One word: running, finished, interrupted, failed, or stopped if the driver died."""
+    """Running, or how it ended: finished, interrupted, reached, out of time, failed; stopped if the driver died."""
     return "running" if folder.holder() is not None else state.closed or "stopped"
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
 
 from rich.console import Console
 from rich.text import Text
 
 from lightning_hpo.cli.progress import duration
-from lightning_hpo.results import Results, TrialResult
-from lightning_hpo.results.events import Event, Opened, Resumed
+from lightning_hpo.results import Results, TrialResult, time_driven
 from lightning_hpo.trial import Status
 from lightning_hpo.tuning.plain_lines import counted, shown_value
 
-__all__ = ["best_lines", "print_summary", "summary_lines", "time_driven"]
+__all__ = ["best_lines", "print_summary", "summary_lines"]
 
 
 def best_lines(results: Results) -> list[tuple[str, str]]:
@@ -66,17 +64,6 @@ def _gain(results: Results, best: TrialResult, baseline: TrialResult | None) -> 
 
 def _fate(trial: TrialResult) -> str:
     return trial.status.value if trial.status.ended else "have not ended yet"
-
-
-def time_driven(events: Iterable[Event]) -> float:
-    """Seconds that a run was driven for; the time between an interruption and going on does not count."""
-    total, since, last = 0.0, 0.0, 0.0
-    for event in events:
-        if isinstance(event, (Opened, Resumed)):
-            total += last - since
-            since = event.time
-        last = event.time
-    return max(0.0, total + last - since)
 
 
 def print_summary(results: Results, console: Console | None = None) -> None:

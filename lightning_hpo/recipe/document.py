@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from lightning_hpo.durations import seconds_of
 from lightning_hpo.errors import Problem
 from lightning_hpo.objective import Objective
 from lightning_hpo.recipe.places import Places
 from lightning_hpo.recipe.reading import KeyPath
+from lightning_hpo.recipe.wording import Words
 from lightning_hpo.recipe.writing import dump_yaml
 from lightning_hpo.space import Int, Space
 from lightning_hpo.space.syntax import render
 
-__all__ = ["Algorithm", "ObjectiveBlock", "Recipe", "Resources", "Tune", "full_length", "length_name"]
+__all__ = ["Algorithm", "Checkpoint", "ObjectiveBlock", "Recipe", "Resources", "Tune", "full_length", "length_name"]
 
 
 class _Block(BaseModel):
@@ -57,6 +59,25 @@ class Resources(_Block):
     )
 
 
+#: Seconds; written as a number of them, or as "90 s", "10 min", "2h".
+_Duration = Annotated[
+    float,
+    BeforeValidator(seconds_of, json_schema_input_type=float | str),
+    Words("a time like '90 s', '10 min' or '2h'"),
+]
+
+
+class Checkpoint(_Block):
+    """Which checkpoints of a running trial are written and kept."""
+
+    every: Annotated[int | str | None, Words("a number of epochs, or a time like '10 min'")] = Field(
+        1, description="At the end of every so many epochs, or of the first one after a time; null for never."
+    )
+    keep: Literal[1, 2] = Field(
+        1, description="How many; with 2 there is one to fall back on if the newest is damaged."
+    )
+
+
 class Tune(_Block):
     """The block `tune`: all that a recipe adds to a LightningCLI config."""
 
@@ -72,7 +93,9 @@ class Tune(_Block):
         Algorithm(name="asha"), description="What judges running trials: a name, or a name with settings."
     )
     n_trials: int | None = Field(
-        None, ge=1, description="How many configs are tried. Without it: the whole grid under grid, 20 otherwise."
+        None,
+        ge=1,
+        description="How many configs are tried. Without it: the whole grid, what time_budget allows, or else 20.",
     )
     resources: Resources = Field(Resources(), description="What one trial gets.")
     resource: Literal["epoch", "step"] = Field(
@@ -87,6 +110,19 @@ class Tune(_Block):
     )
     keep_best: int = Field(3, ge=1, description="Of how many of the best trials the checkpoints are kept.")
     max_failures: int = Field(3, ge=1, description="The run stops if its first so many trials all fail.")
+    time_budget: _Duration | None = Field(None, description="The run ends after so long, and can be extended.")
+    stop_when: dict[str, float] = Field(
+        default_factory=dict, description="The run ends when a trial reaches this value: {val_acc: 0.99}."
+    )
+    trial_timeout: _Duration | None = Field(None, description="A trial that takes longer has failed.")
+    worker_timeout: _Duration = Field(300.0, description="A worker that is silent for so long is given up.")
+    retries: int = Field(3, ge=0, description="How often a trial goes on after its worker was lost.")
+    on_oom: Literal["fail", "retry"] = Field(
+        "fail", description="Whether a trial out of memory has failed, or is tried once more while no other one runs."
+    )
+    checkpoint: Checkpoint = Field(
+        Checkpoint(every=1, keep=1), description="Which checkpoints of running trials are kept."
+    )
     proof: bool = Field(
         True, description="Whether a dry run proves, before any time is spent, that the run tunes what it says."
     )

@@ -101,7 +101,9 @@ def _tune() -> dict[str, Any]:
         if name in fields:
             adapter: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())
             described = _untitled(adapter.json_schema())
-            default = list(field.default) if isinstance(field.default, tuple) else field.default
+            default = field.get_default(call_default_factory=True)
+            default = list(default) if isinstance(default, tuple) else default
+            default = default.model_dump() if isinstance(default, BaseModel) else default
             nullable = described if "anyOf" in described else {"anyOf": [described, _NULL]}
             properties[name] |= {**nullable, "default": default}
     required = [name for name, field in Tune.model_fields.items() if field.is_required()]

@@ -6,12 +6,13 @@ import collections.abc
 import math
 import types
 import typing
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-__all__ = ["describe", "of_field", "show"]
+__all__ = ["Words", "describe", "of_field", "show"]
 
 _LONGEST = 70
 
@@ -23,6 +24,13 @@ _NAMES: dict[Any, str] = {
     type(None): "null",
     Any: "any value",
 }
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a value is, where its type does not say it; stands beside the type in `Annotated`."""
+
+    noun: str
 
 
 def show(value: Any) -> str:
@@ -49,6 +57,9 @@ def describe(annotation: Any, constraints: typing.Sequence[Any] = ()) -> str:
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
         return describe(annotation.__origin__, [*_flat(annotation.__metadata__), *constraints])
+    said = [mark.noun for mark in constraints if isinstance(mark, Words)]
+    if said:
+        return said[0]
     if origin in (typing.Union, types.UnionType):
         parts = [part for part in typing.get_args(annotation) if part is not type(None)]  # null goes without saying
         return " or ".join(describe(part, constraints) for part in parts)

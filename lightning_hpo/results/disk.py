@@ -55,10 +55,15 @@ def _next_step(path: Path, error: OSError) -> str:
     return "Look at the disk that holds it, then try again."
 
 
-def append_whole(path: Path, data: bytes) -> None:
+def append_whole(path: Path, data: bytes, *, sync: bool = False) -> None:
     """Appends the data in one write, or leaves the file as it was; a missing file is made.
 
-    Nothing is synced: a crash of the process loses nothing, a loss of power may tear the end.
+    Without `sync` a crash of the process loses nothing, and a loss of power may tear the end.
+
+    Args:
+        path: The file.
+        data: What it gets at its end.
+        sync: Whether to wait until it is on the disk.
 
     Raises:
         RunFolderError: If the system refuses, as a full disk does.
@@ -71,6 +76,8 @@ def append_whole(path: Path, data: bytes) -> None:
                 rest = memoryview(data)
                 while rest:  # a disk that is nearly full takes a part first and refuses at the next write
                     rest = rest[os.write(file, rest) :]
+                if sync:
+                    os.fsync(file)
             except OSError:
                 # What the first write left is half a line. If it cannot be cut off now, the reader drops it later.
                 with contextlib.suppress(OSError):

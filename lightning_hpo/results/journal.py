@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from lightning_hpo.errors import InternalError, RunFolderError
 from lightning_hpo.results.disk import append_whole, refusals, shown
-from lightning_hpo.results.events import VERSION, Event, Opened
+from lightning_hpo.results.event import Event
+from lightning_hpo.results.run_events import VERSION, Opened
 
 __all__ = ["Journal"]
+
+#: The last key of each line: the CRC-32 of the line without it. A line that somebody wrote by hand may lack it.
+_SUM = "crc"
+_SUM_MARK = f',"{_SUM}":'.encode()
 
 
 class Journal:
     """The file of a run's events. One process appends; any number may read at the same time.
 
-    Events reach the file in whole lines, so a reader sees an event or does not. Only a crash of the machine, or a
-    process killed in the middle of a write on a full disk, leaves half a line, always the last one.
+    Events reach the file in whole lines and the disk before `append` returns, so a reader sees an event or does not.
+    Only a crash of the machine, or a process killed in the middle of a write on a full disk, leaves half a line, always
+    the last one. Each line has a checksum, so that no damage goes unnoticed.
 
     Edges:
         * A torn last line (no line end, or no JSON) is not an event: reading drops it and says so in `note`, and the
@@ -57,7 +64,7 @@ class Journal:
                 raise InternalError(f"{shown(self.path)}: 'opened' must be the first event and no other.")
         data = "".join(map(_line, every)).encode("ascii")
         try:
-            append_whole(self.path, data)
+            append_whole(self.path, data, sync=True)
         except BaseException:
             self._empty = None
             raise
@@ -110,6 +117,8 @@ class Journal:
             if last:
                 return None
             raise self._damaged(line, number, "this is no JSON object")
+        if plain.pop(_SUM, None) not in (None, _checksum(line.rpartition(_SUM_MARK)[0] + b"}")):
+            raise self._damaged(line, number, "its checksum is not that of its content")
         if number == 1:
             self._check_format(plain)
         try:
@@ -164,9 +173,14 @@ class Journal:
 
 def _line(event: Event) -> str:
     try:
-        return json.dumps(event.to_plain(), separators=(",", ":"), allow_nan=False) + "\n"
+        body = json.dumps(event.to_plain(), separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InternalError(f"The event {event!r} cannot be written down: {error}.") from error
+    return f'{body[:-1]},"{_SUM}":{_checksum(body.encode("ascii"))}}}\n'
+
+
+def _checksum(body: bytes) -> int:
+    return zlib.crc32(body)
 
 
 def _plain(line: bytes) -> dict[str, Any] | None:

@@ -51,6 +51,10 @@ class Fields:
             raise ValueError(f"'{name}' must be {_TYPES[first]}, but is {value!r}")
         return value
 
+    def text(self, name: str) -> str:
+        """A field of text that may be missing, and is empty then."""
+        return str(self.take(name, str)) if name in self._rest else ""
+
     def number(self, name: str) -> float:
         """A field that is any number."""
         return float(self.take(name, (float, int)))

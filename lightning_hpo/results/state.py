@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from lightning_hpo.errors import InternalError
 from lightning_hpo.objective import Objective
-from lightning_hpo.results.events import Closed, Ended, Event, Judged, Opened, Reported, Resumed, Started, Suggested
+from lightning_hpo.results.event import Event
+from lightning_hpo.results.events import Continued, Ended, Judged, Lost, Reported, Started, Suggested
+from lightning_hpo.results.run_events import Closed, Extended, Opened, Resumed
 from lightning_hpo.trial import Origin, Outcome, Report, Status, Trial, Verdict
 
 __all__ = ["RunState", "TrialState"]
@@ -30,6 +32,9 @@ class TrialState:
         error: The traceback, if it failed.
         seconds: Its wall clock, known when it ended.
         verdict: How its last report was answered.
+        losses: How often its worker was lost.
+        repeated: How many steps it trained more than once, since its newest checkpoint was older than its end.
+        alone: Whether it is to train while no other trial does.
     """
 
     trial: Trial
@@ -43,6 +48,9 @@ class TrialState:
     error: str = ""
     seconds: float = 0.0
     verdict: Verdict | None = None
+    losses: int = 0
+    repeated: int = 0
+    alone: bool = False
 
     @property
     def id(self) -> int:
@@ -60,7 +68,7 @@ class RunState:
         * A trial that starts again after a crash or a resume may report steps that it reported before.
         * Closing and resuming take the workers away: running trials wait from then on. A crash does not, so after one
           the state shows them running until `Resumed` follows; `RunFolder.holder` tells whether a process still runs.
-        * A trial may end without having started, and after the run was closed.
+        * A trial may end without having started, and after the run was closed. Extending a closed run opens it again.
         * A report without the objective's metric leaves the loss as it was.
     """
 
@@ -108,6 +116,14 @@ class RunState:
             self._suggest(event.trial)
         elif isinstance(event, Started):
             self._start(event)
+        elif isinstance(event, Continued):
+            state = self._going(event.trial, "was continued")
+            self._put(state, repeated=state.repeated + event.repeats)
+        elif isinstance(event, Lost):
+            state = self._going(event.trial, "was lost")
+            self._put(
+                state, status=Status.WAITING, losses=state.losses + 1, alone=state.alone or event.alone, worker=""
+            )
         elif isinstance(event, Reported):
             self._report(event.report)
         elif isinstance(event, Judged):
@@ -119,6 +135,9 @@ class RunState:
                 raise InternalError("The run was closed twice.")
             self.closed = event.reason
             self._take_workers_away()
+        elif isinstance(event, Extended):
+            self._opened = replace(self.opened, n_trials=event.n_trials, max_epochs=event.max_epochs, space=event.space)
+            self.closed = None
         elif isinstance(event, Resumed):
             self.closed = None
             self._take_workers_away()
@@ -267,5 +286,4 @@ class RunState:
             raise ValueError(f"failed_alike needs at least one trial, but got n={n}.")
         first = [self.trials[trial] for trial in self._ended[:n]]
         lines = {state.error.strip().rpartition("\n")[2] for state in first}
-        failed = all(state.status is Status.FAILED for state in first)
-        return len(first) == n and failed and len(lines) == 1 and "" not in lines
+        return len(first) == n and lines != {""} and len(lines) == 1 and {s.status for s in first} == {Status.FAILED}

@@ -71,6 +71,11 @@ class TrialFolder:
         """The newest checkpoint."""
         return self.checkpoints / "last.ckpt"
 
+    @property
+    def checkpoint_before(self) -> Path:
+        """The one before the newest, if two are kept."""
+        return self.checkpoints / "before.ckpt"
+
     def create(self) -> TrialFolder:
         """Makes the folder, unless it is there, and answers itself.
 

@@ -81,10 +81,6 @@ class BlocksAssembly(Assembly):
                 import_object(path)
         self._cli()
 
-    def target(self, name: str) -> Any:
-        """The block's name."""
-        return name.partition(".")[0]
-
     def _cli(self) -> Any:
         cached = self.__dict__.get("_cli_cache")
         if cached is None:

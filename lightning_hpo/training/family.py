@@ -35,6 +35,11 @@ class Family:
         """The family's package, or a submodule of it such as "cli"; imported when asked for."""
         return importlib.import_module(f"{self.root}.{submodule}" if submodule else self.root)
 
+    def weights_only(self, asked: bool) -> bool | None:
+        """What `Trainer.fit` is to be told; None before 2.6, which knows no such argument."""
+        takes = inspect.signature(self.load().Trainer.fit).parameters
+        return asked if "weights_only" in takes else None
+
     def owns(self, target: object) -> bool:
         """Whether a class, or an object's class, derives from something of this family."""
         bases = inspect.getmro(target if inspect.isclass(target) else type(target))

@@ -73,11 +73,6 @@ class ObjectsAssembly(Assembly):
             raise UsageError(f"{_name(self.model)} returned {type(model).__qualname__}; expected a LightningModule.")
         return model
 
-    def target(self, name: str) -> Any:
-        """The class, factory, data module or "trainer" behind a full name."""
-        block = name.partition(".")[0]
-        return {"model": self.model, "data": self.data}.get(block, block)
-
     def _build_data(self, values: Mapping[str, Any]) -> dict[str, Any]:
         if self.data is None:
             return dict(self.loaders)

@@ -86,7 +86,3 @@ class Assembly(ABC):
     @abstractmethod
     def build_model(self, config: Config) -> Any:
         """The untrained model alone."""
-
-    @abstractmethod
-    def target(self, name: str) -> Any:
-        """The object kind that a full name's first part addresses, for messages: "model", "data" or "trainer"."""

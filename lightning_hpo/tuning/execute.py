@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lightning_hpo.errors import InternalError, Problem, RecipeError, RunInterrupted
+from lightning_hpo.errors import (
+    ClusterError,
+    HPOError,
+    InternalError,
+    Problem,
+    RecipeError,
+    RunFolderError,
+    RunInterrupted,
+    StorageError,
+)
 from lightning_hpo.results import Results, RunFolder
 from lightning_hpo.training import Assembly
+from lightning_hpo.training.imports import uncollected
 from lightning_hpo.tuning.examine import Examination, Question
 from lightning_hpo.tuning.opening import loader, save_assembly
-from lightning_hpo.tuning.ray.engine import run_trials
 from lightning_hpo.tuning.ray.runtime import quiet_environment, runtime
 from lightning_hpo.tuning.run import Listener, TuningRun
 from lightning_hpo.tuning.settings import RunSettings
@@ -58,6 +68,7 @@ def execute(
     Raises:
         RecipeError: If the study cannot run as it says.
         ClusterError: If Ray cannot be started.
+        StorageError: If a disk refuses while the run writes.
         NoTrialSucceeded: If no trial has a finite value, or the first trials all fail alike.
         RunInterrupted: After Ctrl-C.
     """
@@ -145,6 +156,9 @@ def _run(
     trials: int | None,
     max_concurrent: int | None,
 ) -> Results:
+    with uncollected():
+        from lightning_hpo.tuning.ray.engine import run_trials  # Ray Tune: loaded when the runtime is up
+
     run: TuningRun | None = None
 
     def noted(seen: Examination | None) -> TuningRun:
@@ -158,6 +172,14 @@ def _run(
         if run is None:
             raise
         run.interrupted = True
+    except (ClusterError, StorageError, RunFolderError) as error:  # the machine's faults, not the study's
+        if run is None:
+            raise
+        with contextlib.suppress(HPOError):  # a disk that is full, or a journal that is gone, takes no last line either
+            run.abandon()
+        kind = ClusterError if isinstance(error, ClusterError) else StorageError
+        told = f"{error}\nEverything until then is kept. Go on with: lightning-hpo resume {folder}"
+        raise kind(told) from error
     if run is None:
         raise RunInterrupted("Interrupted before the first trial; nothing is left behind.", str(folder.path))
     run.close()

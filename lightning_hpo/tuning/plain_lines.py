@@ -6,18 +6,20 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from lightning_hpo.results import RunState
-from lightning_hpo.results.events import Closed, Ended, Event, Opened, Resumed
+from lightning_hpo.results.event import Event
+from lightning_hpo.results.events import Continued, Ended, Lost
+from lightning_hpo.results.run_events import Closed, Extended, Opened, Resumed
 from lightning_hpo.trial import Config, Status
 
 if TYPE_CHECKING:  # what reads a run folder shows values too, and must not load what runs one
     from lightning_hpo.tuning.run import Listener
 
-__all__ = ["counted", "plain_lines", "shown_config", "shown_value"]
+__all__ = ["counted", "mishap", "plain_lines", "shown_config", "shown_value"]
 
 
 def plain_lines(stream: TextIO | None = None) -> Listener:
-    """A listener that writes a line when the run begins, when a trial is the best so far, fails or diverges, at each
-    tenth of the trials, and when the run ends.
+    """A listener that writes a line when the run begins or is extended, when a trial is the best so far, fails or
+    diverges, at each tenth of the trials, and when the run ends.
 
     Args:
         stream: Where to; None is the standard error of the moment.
@@ -30,11 +32,16 @@ def plain_lines(stream: TextIO | None = None) -> Listener:
         told = ""
         if isinstance(event, Opened):
             told = _opened(event)
+        elif isinstance(event, Extended):
+            told = f"extended to {_wanted(state.opened)}"
         elif isinstance(event, Resumed):
             best = state.best.id if state.best is not None else None
             tenth = _tenth(state)
             again = counted(len(state.unfinished), "trial")
             told = f"resumed: {counted(_ended(state), 'trial')} had ended, {again} to take up again"
+            told += f"\n{event.note}" if event.note else ""
+        elif isinstance(event, (Continued, Lost)):
+            told = mishap(event)
         elif isinstance(event, Ended):
             told = _trouble(event, state)
             if not told and state.best is not None and state.best.id == event.outcome.trial != best:
@@ -55,10 +62,25 @@ def plain_lines(stream: TextIO | None = None) -> Listener:
     return listen
 
 
+def mishap(event: Event) -> str:
+    """What happened to a trial through no fault of its own, as a line; nothing for other events."""
+    if isinstance(event, Lost):
+        reason = event.reason.strip().splitlines()[0]
+        return f"trial {event.trial}: {reason} It is tried again{', alone' if event.alone else ''}."
+    if isinstance(event, Continued) and event.note:
+        where = f"step {event.step}" if event.step else "its beginning"
+        return f"trial {event.trial} goes on from {where}: {event.note}"
+    return ""
+
+
 def _opened(event: Opened) -> str:
-    wanted = counted(event.n_trials, "trial") if event.n_trials else "the whole grid"
-    longest = counted(event.max_epochs, event.resource)
-    return f"tuning {event.objective.metric} ({event.objective.mode}): {wanted} of up to {longest}"
+    return f"tuning {event.objective.metric} ({event.objective.mode}): {_wanted(event)}"
+
+
+def _wanted(opened: Opened) -> str:
+    endless = "the whole grid" if opened.searcher.get("name") == "grid" else "as many trials as there is time for"
+    wanted = counted(opened.n_trials, "trial") if opened.n_trials else endless
+    return f"{wanted} of up to {counted(opened.max_epochs, opened.resource)}"
 
 
 def _trouble(event: Ended, state: RunState) -> str:

@@ -14,7 +14,11 @@ from lightning_hpo.schedulers import SCHEDULERS
 from lightning_hpo.searchers import SEARCHERS
 from lightning_hpo.tuning.examine import Examination, Question
 from lightning_hpo.tuning.execute import Study
+from lightning_hpo.tuning.limits import Limits
 from lightning_hpo.tuning.settings import RunSettings
+
+#: The keys of `tune` that are limits, but for `checkpoint`.
+_LIMITS = ("time_budget", "stop_when", "trial_timeout", "worker_timeout", "retries", "on_oom")
 
 __all__ = ["machine_problems", "read_recipe", "schema", "study_of"]
 
@@ -89,6 +93,9 @@ def _settings(recipe: Recipe, seed: int, seen: Examination) -> RunSettings:
         keep_best=tune.keep_best,
         max_failures=tune.max_failures,
         proof=tune.proof,
+        limits=Limits.of(
+            {name: getattr(tune, name) for name in _LIMITS} | {"checkpoint": tune.checkpoint.model_dump()}
+        ),
     )
 
 

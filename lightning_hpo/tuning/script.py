@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from lightning_hpo.recipe.writing import dump_yaml
 from lightning_hpo.space.syntax import render
 from lightning_hpo.training.objects import ObjectsAssembly
+from lightning_hpo.tuning.limits import Limits
 from lightning_hpo.tuning.settings import RunSettings
 
 __all__ = ["left_out", "script_recipe"]
@@ -38,12 +40,19 @@ def script_recipe(assembly: ObjectsAssembly, settings: RunSettings) -> str:
         "resource": settings.resource,
         "keep_best": settings.keep_best,
     }
+    document["tune"] |= _limits(settings.limits)
     if settings.initial_points:
         document["tune"]["initial_points"] = [settings.encode(point) for point in settings.initial_points]
     left = left_out(assembly)
     header = "What ran, as a recipe. It was started from Python"
     header += f"; only Python can say: {', '.join(left)}." if left else "."
     return dump_yaml(document, header)
+
+
+def _limits(limits: Limits) -> dict[str, Any]:
+    """Those that are not the default; how often checkpoints are written is left out."""
+    told = {each.name: getattr(limits, each.name) for each in fields(limits) if each.name[:10] != "checkpoint"}
+    return {name: value for name, value in told.items() if value != getattr(Limits(), name)}
 
 
 def left_out(assembly: ObjectsAssembly) -> list[str]:

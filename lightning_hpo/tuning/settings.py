@@ -19,6 +19,7 @@ from lightning_hpo.space import Choice, Fixed, Space
 from lightning_hpo.training import Resource
 from lightning_hpo.trial import Config
 from lightning_hpo.tunable import arguments_of
+from lightning_hpo.tuning.limits import Limits
 
 __all__ = ["DEFAULT_TRIALS", "RunSettings", "plain_defaults", "trial_seed"]
 
@@ -41,7 +42,7 @@ class RunSettings:
         initial_points: Configs that are tried right after the defaults; what a point leaves out keeps its default,
             inside the space or not.
         n_trials: How many trials, the defaults and initial points among them; None is the whole grid, or
-            `DEFAULT_TRIALS` for searchers that never end.
+            for searchers that never end as many as the time budget allows, or `DEFAULT_TRIALS` without one.
         searcher: The searcher's name, and its settings.
         scheduler: The scheduler's name, and its settings.
         resource: What a step counts.
@@ -51,6 +52,7 @@ class RunSettings:
         keep_best: How many trials keep their checkpoints.
         max_failures: When the first so many trials all fail alike, the run stops.
         proof: Whether a dry run comes before the first trial.
+        limits: What is done about faults, and when the run ends early.
 
     Raises:
         UsageError: If an initial point lies outside the space, a number is out of bounds, or a searcher or scheduler
@@ -73,6 +75,7 @@ class RunSettings:
     keep_best: int = 3
     max_failures: int = 3
     proof: bool = True
+    limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         for name in ("max_epochs", "keep_best", "max_failures", "n_trials", "max_concurrent"):
@@ -89,6 +92,7 @@ class RunSettings:
             raise SettingError("seed", f"is {self.seed!r}", "Expected a whole number from 0 to 4294967295.")
         if self.resource not in get_args(Resource):
             raise SettingError("resource", f"is {self.resource!r}", "Expected 'epoch' or 'step'.")
+        self.limits.check(self.objective)
         _check_algorithm("searcher", SEARCHERS, self.searcher)
         _check_algorithm("scheduler", SCHEDULERS, self.scheduler)
         for place, point in enumerate(self.initial_points):
@@ -119,15 +123,16 @@ class RunSettings:
         return first
 
     def trials(self) -> int | None:
-        """How many trials there will be; None if the searcher alone decides."""
-        if self.n_trials is None and self.searcher[0] != "grid":
+        """How many trials there will be; None if the searcher or the time budget decides."""
+        if self.n_trials is None and self.searcher[0] != "grid" and self.limits.time_budget is None:
             return DEFAULT_TRIALS
         return self.n_trials
 
-    def make_searcher(self) -> Searcher:
-        """The searcher, at its beginning."""
+    def make_searcher(self, generation: int = 0) -> Searcher:
+        """The searcher, at its beginning; each generation of a run that was extended draws something else."""
         name, settings = self.searcher
-        rng = np.random.default_rng(np.random.SeedSequence(self.seed))
+        seed = [self.seed, generation] if generation else self.seed
+        rng = np.random.default_rng(np.random.SeedSequence(seed))
         searcher: Searcher = SEARCHERS[name](space=self.space, objective=self.objective, rng=rng, **settings)
         return searcher
 

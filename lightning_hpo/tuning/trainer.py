@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import math
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from lightning_hpo.errors import Problem, RecipeError, SettingError, SpaceError, UsageError, did_you_mean
+from lightning_hpo.errors import Problem, RecipeError, UsageError
 from lightning_hpo.objective import Mode, Objective
 from lightning_hpo.results import Results, RunFolder
-from lightning_hpo.space import Choice, Space
+from lightning_hpo.space import Space
 from lightning_hpo.training import Resource
 from lightning_hpo.trial import Config
+from lightning_hpo.tuning.continuing import extend as extend_run
+from lightning_hpo.tuning.continuing import seconds_wished
 from lightning_hpo.tuning.examine import Examination, Question
 from lightning_hpo.tuning.execute import Study, execute, new_folder
 from lightning_hpo.tuning.execute import resume as resume_run
-from lightning_hpo.tuning.opening import saved
+from lightning_hpo.tuning.extending import Wish
+from lightning_hpo.tuning.given import algorithm, checked_space, full_length, full_names, shares
+from lightning_hpo.tuning.limits import Limits
+from lightning_hpo.tuning.opening import reopen
 from lightning_hpo.tuning.plain_lines import plain_lines
 from lightning_hpo.tuning.run import Listener
 from lightning_hpo.tuning.script import script_recipe
 from lightning_hpo.tuning.settings import RunSettings
 
 __all__ = ["TuneTrainer"]
-
-_BLOCKS = ("model", "data", "trainer")
 
 
 class TuneTrainer:
@@ -39,7 +41,7 @@ class TuneTrainer:
     Args:
         monitor: The metric that the module logs and that is optimised.
         mode: "min" or "max".
-        n_trials: How many configs are tried; None is the whole grid for "grid", and 20 otherwise.
+        n_trials: How many configs are tried; None is the whole grid for "grid", what a time budget allows, or 20.
         searcher: "tpe", "random" or "grid", or a dict of a name and settings: `{"name": "tpe", "gamma": 0.2}`.
         scheduler: "asha" or "none", or a dict of a name and settings.
         resources: CPUs and GPUs of one trial, like `{"cpu": 2, "gpu": 0.5}`; one CPU if not given. Without a GPU
@@ -64,9 +66,9 @@ class TuneTrainer:
     ) -> None:
         self.objective = Objective(metric=monitor, mode=mode)
         self.n_trials = n_trials
-        self.searcher = _algorithm("searcher", searcher)
-        self.scheduler = _algorithm("scheduler", scheduler)
-        self.resources = _resources(resources or {})
+        self.searcher = algorithm("searcher", searcher)
+        self.scheduler = algorithm("scheduler", scheduler)
+        self.resources = shares(resources or {})
         self.flags = flags
 
     def tune(
@@ -84,6 +86,7 @@ class TuneTrainer:
         resource: Resource = "epoch",
         max_concurrent: int | None = None,
         keep_best: int = 3,
+        limits: Mapping[str, Any] | None = None,
         proof: bool = True,
         listeners: Sequence[Listener] | None = None,
         address: str | None = None,
@@ -106,6 +109,8 @@ class TuneTrainer:
             resource: What the scheduler counts: "epoch", or "step" for optimiser steps.
             max_concurrent: At most so many trials at a time; None for as many as the resources allow.
             keep_best: How many trials keep their checkpoints.
+            limits: What is done about faults and when the run ends early, as in a recipe: `time_budget`, `stop_when`,
+                `trial_timeout`, `worker_timeout`, `retries`, `on_oom`, `checkpoint`.
             proof: Whether a dry run of one batch shows first that the study tunes what it says.
             listeners: Told of every event; None prints a plain line for each that is worth reading.
             address: A Ray cluster to join; None uses the runtime that is connected, or starts a local one.
@@ -131,14 +136,14 @@ class TuneTrainer:
         given = {name: value for name, value in loaders.items() if value is not None}
         if datamodule is not None and given:
             raise UsageError(f"tune() got both datamodule and {' and '.join(given)}; expected one of them.")
-        full = Space(_full_names(_checked_space(space or {})))
-        points = [_full_names(point) for point in initial_points]
+        full = Space(full_names(checked_space(space or {})))
+        points = [full_names(point) for point in initial_points]
         assembly = ObjectsAssembly(model, data=datamodule, loaders=given, flags=self.flags, ckpt_path=ckpt_path)
         name = f"TuneTrainer.tune({getattr(model, '__qualname__', model)})"
         known = RunSettings(  # complains now about what can be seen now; space and defaults follow from a worker's look
             objective=self.objective,
             space=full,
-            max_epochs=_length(self.flags, full, resource),
+            max_epochs=full_length(self.flags, full, resource),
             seed=secrets.randbelow(2**31) if seed is None else seed,
             n_trials=self.n_trials,
             searcher=self.searcher,
@@ -148,6 +153,7 @@ class TuneTrainer:
             gpus=self.resources["gpu"],
             max_concurrent=max_concurrent,
             keep_best=keep_best,
+            limits=Limits.of(limits or {}),
             proof=proof,
         )
         known.make_scheduler()
@@ -183,70 +189,74 @@ class TuneTrainer:
     def resume(
         run_folder: str | Path, *, listeners: Sequence[Listener] | None = None, address: str | None = None
     ) -> Results:
-        """Goes on with an interrupted run that was started from Python.
+        """Goes on with a run that ended before it was done, whether it came from Python or from a recipe.
+
+        Ended trials stay; the others go on from their newest sound checkpoint. A run that has finished hands back its
+        results.
 
         Raises:
-            RunFolderError: If there is no such run, or its journal is damaged.
-            UsageError: If the run came from a recipe: `lightning-hpo resume` goes on with those.
+            RunFolderError: If there is no such run, its journal is damaged, or another process drives it.
+            RecipeError: If the recipe or the classes it names have changed so that it cannot go on.
+            UsageError: If it has reached what was good enough, or is out of time.
         """
         folder = RunFolder.open(run_folder)
-        found = saved(folder)
-        if found is None:
-            raise UsageError(f"{folder} came from a recipe. Go on with: lightning-hpo resume {folder}")
-        assembly, settings = found
+        closed = folder.read().closed
+        if closed in ("reached", "out of time"):
+            fact = "has reached what was good enough" if closed == "reached" else "is out of time"
+            raise UsageError(f"{folder} {fact}. Go beyond that with: TuneTrainer.extend({str(folder)!r}, ...)")
+        settings, assembly = reopen(folder)
         heard = [plain_lines()] if listeners is None else listeners
         return resume_run(settings, assembly, folder, listeners=heard, address=address)
 
+    @staticmethod
+    def extend(
+        run_folder: str | Path,
+        *,
+        n_trials: int | None = None,
+        time: str | float | None = None,
+        max_epochs: int | None = None,
+        max_steps: int | None = None,
+        space: Mapping[str, Any] | None = None,
+        stop_when: Mapping[str, float] | None = None,
+        listeners: Sequence[Listener] | None = None,
+        address: str | None = None,
+    ) -> Results:
+        """Goes on with a run that was started from Python, finished or not, beyond what it was to do.
 
-def _algorithm(kind: str, given: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    if isinstance(given, str):
-        return given, {}
-    if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
-        raise UsageError(f"{kind} is {given!r}. Expected a name, or a dict with a name and settings.")
-    return given["name"], {name: value for name, value in given.items() if name != "name"}
+        The trials that ended stay; those that have not go on, and what is new holds for them, too.
 
+        Args:
+            run_folder: The run.
+            n_trials: So many more trials than it was to have.
+            time: How much longer it may be driven, from now on: seconds, or text like "2h". With this alone, a run
+                whose trials have all ended gets as many more as there is time for.
+            max_epochs: Longer trials.
+            max_steps: Longer trials.
+            space: Names to wider parameters; each holds all that it held.
+            stop_when: What is good enough from now on, harder to reach than before; an empty dict for nothing.
+            listeners: As for `tune`.
+            address: As for `tune`.
 
-def _resources(given: Mapping[str, float]) -> dict[str, float]:
-    unknown = [name for name in given if name not in ("cpu", "gpu")]
-    if unknown:
-        told = ", ".join(unknown)
-        hint = did_you_mean(unknown[0], ("cpu", "gpu"))
-        raise UsageError(
-            f"resources: unknown {told}. Expected cpu and gpu, like {{'cpu': 2, 'gpu': 0.5}}. {hint}".rstrip()
+        Raises:
+            UsageError: If what is asked for contradicts the run, with every difference, and nothing has changed; if
+                the run came from a recipe: `lightning-hpo extend` goes on with those.
+            RunFolderError: If there is no such run, its journal is damaged, or another process drives it.
+            NoTrialSucceeded: If nothing usable came of it.
+            RunInterrupted: After Ctrl-C; the run can be resumed.
+        """
+        folder = RunFolder.open(run_folder)
+        lengths = {"max_epochs": max_epochs, "max_steps": max_steps}
+        wish = Wish(
+            trials=n_trials,
+            seconds=seconds_wished(time),
+            space=Space(full_names(checked_space(space or {}))),
+            flags={flag: length for flag, length in lengths.items() if length is not None},
+            stop_when=stop_when,
         )
-    for name, share in given.items():
-        if not isinstance(share, (int, float)) or isinstance(share, bool) or not 0 <= share < math.inf:
-            raise UsageError(f"resources: {name} is {share!r}. Expected a number, 0 or more.")
-    return {"cpu": float(given.get("cpu", 1)), "gpu": float(given.get("gpu", 0))}
-
-
-def _checked_space(space: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The space, unless it holds what is more likely a slip than a fixed value."""
-    if not isinstance(space, Mapping):
-        raise UsageError(
-            f"space is {space!r}. Expected a dict of names to parameters, like {{'lr': Float(1e-4, 1e-1)}}."
-        )
-    for name, value in space.items():
-        if isinstance(value, (list, tuple, set, range)):
-            options = list(value)
-            raise SpaceError(
-                f"{name} is {value!r}, which does not say how it may vary. Expected Choice({options!r}) for one of "
-                f"these, Float(low, high) or Int(low, high) for a range, or Fixed({options!r}) for this one value."
-            )
-    return space
-
-
-def _full_names(names: Mapping[str, Any]) -> dict[str, Any]:
-    """Bare names are arguments of the model; in the branches of a choice, too."""
-    found: dict[str, Any] = {}
-    for name, value in names.items():
-        full = name if name.partition(".")[0] in _BLOCKS and "." in name else f"model.{name}"
-        if full in found:
-            raise SpaceError(f"{name} and {full} are the same argument; expected it once.")
-        if isinstance(value, Choice) and value.branches:
-            value = Choice({taken: _full_names(branch) for taken, branch in value.branches.items()})
-        found[full] = value
-    return found
+        if not folder.assembly.exists():
+            raise UsageError(f"{folder} came from a recipe. Go on with: lightning-hpo extend {folder}")
+        heard = [plain_lines()] if listeners is None else listeners
+        return extend_run(folder, wish, listeners=heard, address=address)
 
 
 def _as_called(problem: Problem) -> Problem:
@@ -261,17 +271,3 @@ def _as_called(problem: Problem) -> Problem:
 
 def _is_module(model: object) -> bool:
     return not inspect.isclass(model) and hasattr(model, "training_step") and hasattr(model, "state_dict")
-
-
-def _length(flags: Mapping[str, Any], space: Space, resource: Resource) -> int:
-    """How long a full trial is; where that is tuned, its longest."""
-    if resource not in get_args(Resource):
-        raise SettingError("resource", f"is {resource!r}", "Expected 'epoch' or 'step'.")
-    flag = "max_steps" if resource == "step" else "max_epochs"
-    tuned = [parameter for _, name, parameter in space.walk() if name == f"trainer.{flag}"]
-    lengths = [value for parameter in tuned for value in (parameter.values() or ())] or [flags.get(flag)]
-    if not all(isinstance(length, int) and length >= 1 for length in lengths):
-        raise UsageError(
-            f"{flag} is {flags.get(flag)!r}. Expected how long a full trial is: TuneTrainer({flag}=N, ...)."
-        )
-    return int(max(lengths))

@@ -17,7 +17,7 @@ from lightning_hpo.errors import ClusterError, InternalError, NoTrialSucceeded, 
 
 Cli = Callable[..., Any]
 
-COMMANDS = ["run", "resume", "validate", "init", "schema", "status", "best", "ls"]
+COMMANDS = ["run", "resume", "extend", "validate", "init", "schema", "status", "best", "ls"]
 
 
 def test_every_command_is_known():

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lightning_hpo.results import Closed, RunFolder
+from lightning_hpo.results import Closed, Extended, RunFolder
 from lightning_hpo.trial import Status
 
 Cli = Callable[..., Any]
@@ -72,6 +72,33 @@ def test_a_failed_run_names_its_first_traceback(cli: Cli, told: Told):
     assert out.endswith(f"\nThe first traceback: {folder.trial(0).error}\n")
 
 
+@pytest.mark.parametrize(("reason", "more"), [("reached", "--trials 20"), ("out of time", "--time 1h")])
+def test_a_run_that_ended_early_says_how_it_is_extended_and_is_not_resumed(
+    cli: Cli, told: Told, reason: str, more: str
+):
+    folder = told((COMPLETED, 10, 0.5), closed=Closed(time=1070.0, reason=reason))
+    out = cli("status", "runs/told-1").out
+    assert out.startswith(f"told-1: {reason}\n")
+    assert out.endswith(f"\nExtend it with: lightning-hpo extend runs/told-1 {more}\n")
+    before = folder.journal.path.read_bytes()
+    answer = cli("resume", "runs/told-1")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.endswith(
+        f": there is nothing to go on with. Extend it with: lightning-hpo extend runs/told-1 {more}\n"
+    )
+    assert folder.journal.path.read_bytes() == before
+
+
+def test_an_extended_run_has_as_many_trials_as_it_was_extended_to(cli: Cli, told: Told):
+    folder = told((COMPLETED, 10, 0.5), n_trials=1, closed=Closed(time=1070.0, reason="finished"))
+    folder.journal.append(Extended(time=2000.0, n_trials=3, max_epochs=20, space={}, seconds=None))
+    assert cli("status", "runs/told-1").out.startswith("told-1: stopped\n  trials  1 of 3: 1 completed\n")
+    assert "  1/3  " in cli("ls").out
+    assert strict(cli("status", "runs/told-1", "--json").out)["n_trials"] == 3
+    folder.journal.append(Extended(time=3000.0, n_trials=None, max_epochs=20, space={}, seconds=60.0))
+    assert cli("status", "runs/told-1").out.startswith("told-1: stopped\n  trials  1: 1 completed\n")
+
+
 def test_a_finished_run_is_summed_up(cli: Cli, told: Told):
     told((COMPLETED, 10, 0.5), closed=Closed(time=1070.0, reason="finished"))
     assert "  gain    none: the module's own defaults were not beaten\n" in cli("status", "runs/told-1").out
@@ -85,7 +112,9 @@ def test_what_is_not_finite_is_null(cli: Cli, told: Told):
     assert cli("status", "runs/told-1").code == 0
 
 
-@pytest.mark.parametrize("words", [["status"], ["status", "--json"], ["best"], ["best", "--json"], ["resume"]])
+@pytest.mark.parametrize(
+    "words", [["status"], ["status", "--json"], ["best"], ["best", "--json"], ["resume"], ["extend", "--trials", "1"]]
+)
 def test_a_run_that_never_began_is_said(cli: Cli, words: list[str]):
     RunFolder.create("runs/empty-1")
     answer = cli(*words, "runs/empty-1")
@@ -94,7 +123,7 @@ def test_a_run_that_never_began_is_said(cli: Cli, words: list[str]):
     assert cli("ls").out == "No runs in runs. Start one with: lightning-hpo run RECIPE\n"
 
 
-@pytest.mark.parametrize("words", [["status"], ["best"], ["resume"]])
+@pytest.mark.parametrize("words", [["status"], ["best"], ["resume"], ["extend", "--trials", "1"]])
 def test_a_damaged_journal_is_said(cli: Cli, told: Told, words: list[str]):
     folder = told((COMPLETED, 10, 0.5))
     lines = folder.journal.path.read_text().splitlines(keepends=True)
@@ -105,7 +134,7 @@ def test_a_damaged_journal_is_said(cli: Cli, told: Told, words: list[str]):
     assert "line 2" in answer.err
 
 
-@pytest.mark.parametrize("words", [["status"], ["best"], ["resume"]])
+@pytest.mark.parametrize("words", [["status"], ["best"], ["resume"], ["extend", "--trials", "1"]])
 def test_a_missing_run_is_said_with_the_nearest_one(cli: Cli, told: Told, words: list[str]):
     told()
     answer = cli(*words, "runs/tolt-1")

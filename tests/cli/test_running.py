@@ -106,7 +106,8 @@ def test_a_finished_run_has_nothing_to_resume(cli: Cli, finished: Path):
     answer = cli("resume", str(finished))
     assert (answer.code, answer.out) == (2, "")
     assert answer.err == (
-        "runs/r-1 has finished: there is nothing to go on with. See it with: lightning-hpo status runs/r-1\n"
+        "runs/r-1 has finished: there is nothing to go on with. "
+        "Extend it with: lightning-hpo extend runs/r-1 --trials 20\n"
     )
     assert (finished / "journal.jsonl").read_bytes() == before
 

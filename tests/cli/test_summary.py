@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from lightning_hpo.cli.summary import best_lines, print_summary, summary_lines, time_driven
+from lightning_hpo.cli.summary import best_lines, print_summary, summary_lines
 from lightning_hpo.errors import NoTrialSucceeded
-from lightning_hpo.results import Closed, Ended, Results, Resumed, RunFolder, Suggested
+from lightning_hpo.results import Closed, Ended, Results, RunFolder, Suggested
 from lightning_hpo.trial import Origin, Outcome, Status, Trial
 
 Told = Callable[..., RunFolder]
@@ -116,10 +116,3 @@ def test_brackets_in_a_value_are_no_markup(told: Told):
     outcome = Outcome(trial=1, status=COMPLETED, step=10, metrics={"val": 0.1})
     folder.journal.append(Suggested(trial=Trial(id=1, config=config, seed=1)), Ended(outcome=outcome))
     assert "model.sizes  ['[bold]', '[/red]']\n" in printed(folder)
-
-
-def test_time_between_an_interruption_and_going_on_is_not_counted(told: Told):
-    folder = told((COMPLETED, 10, 0.5), closed=Closed(time=1070.0, reason="interrupted"))
-    folder.journal.append(Resumed(time=5000.0), Closed(time=5020.0, reason="finished"))
-    assert time_driven(folder.journal) == 90.0  # 1000 to 1070, and 5000 to 5020
-    assert time_driven([]) == 0.0

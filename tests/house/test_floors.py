@@ -13,6 +13,7 @@ FLOORS = {
     "errors": 0,
     "objective": 0,
     "trial": 0,
+    "durations": 0,
     "space": 1,
     "tunable": 1,
     "searchers": 2,

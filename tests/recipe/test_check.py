@@ -94,8 +94,9 @@ COMPLAINTS = [
     "27: tune.initial_points.0: modle.lr: a path begins with model, data, trainer, optimizer or lr_scheduler, but "
     "this one with 'modle'. Did you mean 'model'?",
     "28: tune.keep_bst is no key of a recipe. Known in tune: objective, space, searcher, scheduler, n_trials, "
-    "resources, resource, max_concurrent, initial_points, keep_best, max_failures, proof, model_class, data_class, "
-    "name, run_folder. Did you mean 'keep_best'?",
+    "resources, resource, max_concurrent, initial_points, keep_best, max_failures, "
+    "time_budget, stop_when, trial_timeout, worker_timeout, retries, on_oom, checkpoint, proof, model_class, "
+    "data_class, name, run_folder. Did you mean 'keep_best'?",
     "29: tune.max_concurrent is 1.5. Expected a whole number of at least 1.",
     "30: tune.proof is 'yes'. Expected true or false.",
     "31: tune.name is 12. Expected text.",
@@ -225,8 +226,9 @@ def test_a_problem_that_came_from_an_override_says_so(complaints: Any):
         "-: tune.scheduler.grace_period is 40, but trials run 30 epochs (trainer.max_epochs). "
         "(From --set tune.scheduler.grace_period=40) Expected 1 <= grace_period <= 30.",
         "-: tune.sercher is no key of a recipe. Known in tune: objective, space, searcher, scheduler, n_trials, "
-        "resources, resource, max_concurrent, initial_points, keep_best, max_failures, proof, model_class, data_class, "
-        "name, run_folder. (From --set tune.sercher.name=x) Did you mean 'searcher'?",
+        "resources, resource, max_concurrent, initial_points, keep_best, max_failures, "
+        "time_budget, stop_when, trial_timeout, worker_timeout, retries, on_oom, checkpoint, proof, model_class, "
+        "data_class, name, run_folder. (From --set tune.sercher.name=x) Did you mean 'searcher'?",
     ]
 
 

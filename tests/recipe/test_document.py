@@ -65,6 +65,11 @@ def test_the_plain_form_holds_every_default_and_no_null():
         "initial_points": [],
         "keep_best": 3,
         "max_failures": 3,
+        "stop_when": {},
+        "worker_timeout": 300.0,
+        "retries": 3,
+        "on_oom": "fail",
+        "checkpoint": {"every": 1, "keep": 1},
         "proof": True,
     }
 

@@ -72,7 +72,8 @@ def test_an_event_comes_back_from_json_as_it_was(event: Event) -> None:
 
 
 def test_the_words_for_events_are_those_of_the_format() -> None:
-    known = ["opened", "suggested", "started", "reported", "verdict", "ended", "closed", "resumed"]
+    known = ["opened", "suggested", "started", "continued", "lost", "reported", "verdict", "ended", "closed"]
+    known += ["extended", "resumed"]
     assert list(EVENTS) == known
     assert VERSION == 1
 
@@ -107,7 +108,10 @@ GOOD = {"kind": "started", "time": 1.0, "trial": 0, "worker": "w"}
         ({**GOOD, "time": "now"}, "'time' must be a number, but is 'now'"),
         ({"kind": "started", "time": 1.0, "trial": 0}, "'worker' is missing"),
         ({**GOOD, "gpu": 1}, "'gpu' is not known here"),
-        ({"kind": "closed", "time": 1.0, "reason": "bored"}, "'reason' must be one of finished, interrupted, failed"),
+        (
+            {"kind": "closed", "time": 1.0, "reason": "bored"},
+            "'reason' must be one of finished, interrupted, reached, out of time, failed",
+        ),
         ({"kind": "verdict", "time": 1.0, "trial": 0, "step": 1, "verdict": "go"}, "one of continue, pause, stop"),
     ],
 )

@@ -252,10 +252,6 @@ def test_a_model_without_a_class_is_an_error(model: Any):
         BlocksAssembly({"model": model}).family()
 
 
-def test_a_name_addresses_its_block(shared: BlocksAssembly):
-    assert shared.target("trainer.callbacks.0.patience") == "trainer"
-
-
 CLI = """
 import warnings; warnings.simplefilter("ignore")
 import sys; sys.path.insert(0, {here!r})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import CSVLogger
 
 from lightning_hpo.errors import UsageError
-from lightning_hpo.training.imports import find_class, import_object
+from lightning_hpo.training.imports import find_class, import_object, uncollected
 
 
 @pytest.fixture
@@ -102,3 +103,20 @@ def test_a_short_name_of_nobody_or_of_two_is_none():
     assert find_class("TwiceNamed") is None
     assert find_class("NeverHeardOf") is None
     del first, second
+
+
+def test_garbage_is_not_collected_while_something_big_is_imported():
+    assert gc.isenabled()
+    with uncollected():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+def test_a_collector_that_was_off_stays_off():
+    gc.disable()
+    try:
+        with uncollected():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

@@ -144,8 +144,3 @@ def test_checkpoints_are_the_users_own(callbacks: list[Any], count: int, task):
 def test_it_pickles_as_workers_need_it(task):
     study = pickle.loads(pickle.dumps(ObjectsAssembly(tiny.Lit, data=tiny.Data(), flags={"max_epochs": 2})))
     assert prepare(study, task({"data.batch_size": 2})).data["datamodule"].batch_size == 2
-
-
-def test_a_name_addresses_what_stands_behind_it():
-    study = ObjectsAssembly(tiny.Lit, data=tiny.Data)
-    assert [study.target(name) for name in ("model.lr", "data.count", "trainer.x")] == [tiny.Lit, tiny.Data, "trainer"]

@@ -18,7 +18,8 @@ from lightning_hpo import Objective, Verdict
 from lightning_hpo.results import RunFolder, TrialFolder
 from lightning_hpo.training import Task
 from lightning_hpo.training.objects import ObjectsAssembly
-from lightning_hpo.tuning.host import Message, TrialHost
+from lightning_hpo.training.resuming import newest_sound
+from lightning_hpo.tuning.host import Keeping, Message, TrialHost
 from tuned_modules import Plain, Slow, training_loader, validation_loader
 
 MakeHost = Callable[..., TrialHost]
@@ -40,6 +41,9 @@ def host(folder: TrialFolder) -> Iterator[MakeHost]:
         milestones: tuple[int, ...] = (),
         config: dict[str, Any] | None = None,
         into: TrialFolder | None = None,
+        told: int | None = None,
+        target: float | None = None,
+        keeping: Keeping | None = None,
         **flags: Any,
     ) -> TrialHost:
         into = into or folder
@@ -52,7 +56,7 @@ def host(folder: TrialFolder) -> Iterator[MakeHost]:
             directory=str(into.path),
             objective=Objective(metric="val_loss"),
         )
-        made.append(TrialHost(assembly, task, into, milestones))
+        made.append(TrialHost(assembly, task, into, milestones, told=told, target=target, keeping=keeping))
         return made[-1]
 
     yield make
@@ -302,3 +306,128 @@ def test_a_process_stays_level_over_twenty_stopped_trials(host: MakeHost, tmp_pa
     assert last[0] <= first[0]
     assert last[1] <= first[1]
     assert last[2] <= first[2]
+
+
+# Going on.
+
+
+def left_at(make: MakeHost, step: int, **given: Any) -> None:
+    """A trial whose process went away while it waited for the verdict on a step."""
+    host = make(milestones=(step,), **given)
+    host.start()
+    assert host.next(60).step == step
+    host.stop()
+
+
+def curve(folder: TrialFolder) -> list[tuple[int, float]]:
+    return [(report.step, report.metrics["val_loss"]) for report in folder.curve()]
+
+
+@pytest.fixture
+def whole(host: MakeHost, tmp_path: Path) -> list[tuple[int, float]]:
+    into = RunFolder(tmp_path / "whole").trial(4)
+    messages(host(into=into))
+    return curve(into)
+
+
+def test_a_trial_goes_on_where_it_was_and_says_so(host: MakeHost, folder: TrialFolder, whole: Any):
+    left_at(host, 3)
+    again = host(told=3)
+    again.start()
+    first = again.next(60)
+    assert (first.resumed, first.step, first.repeats, first.note) == (True, 3, 0, "")
+    assert again.next(60).done
+    assert curve(folder) == whole
+
+
+def test_what_the_driver_has_not_heard_of_is_reported_first(host: MakeHost, folder: TrialFolder, whole: Any):
+    left_at(host, 3)
+    again = host(milestones=(1, 3, 4), told=1)
+    again.start()
+    assert again.next(60).resumed
+    missed = again.next(60)
+    assert (missed.step, missed.due) == (3, True)
+    assert missed.metrics["val_loss"] == whole[2][1]
+    assert (again.next(60).step, again.next(60).done) == (4, True)
+    assert curve(folder) == whole
+
+
+def test_a_verdict_on_what_was_missed_may_end_the_trial_without_training(host: MakeHost, folder: TrialFolder):
+    left_at(host, 3)
+    again = host(milestones=(3,), told=1)
+    again.start()
+    assert again.next(60).resumed
+    assert again.next(60).due
+    again.stop()
+    assert [step for step, _ in curve(folder)] == [1, 2, 3]
+
+
+def test_a_trial_that_had_ended_ends_again_with_its_last_report(host: MakeHost, folder: TrialFolder, whole: Any):
+    messages(host())
+    written = folder.checkpoint.stat().st_mtime_ns
+    again = host(told=3)
+    again.start()
+    assert again.next(60).step == 5
+    end = again.next(60)
+    assert (end.done, end.step, end.metrics["val_loss"], end.error) == (True, 5, whole[4][1], "")
+    assert folder.checkpoint.stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize(
+    ("harm", "note"),
+    [
+        (lambda path: path.unlink(), "last.ckpt is missing"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-100]), "last.ckpt is damaged (BadZipFile"),
+    ],
+    ids=["missing", "truncated"],
+)
+def test_without_a_sound_checkpoint_it_begins_again_and_says_why(
+    harm: Any, note: str, host: MakeHost, folder: TrialFolder, whole: Any
+):
+    left_at(host, 3)
+    harm(folder.checkpoint)
+    again = host(milestones=(3,), told=3)
+    again.start()
+    first = again.next(60)
+    assert (first.step, first.repeats) == (0, 3)
+    assert note in first.note
+    assert again.next(60).done  # what was answered is not asked again
+    assert curve(folder) == whole
+
+
+def test_with_two_kept_it_falls_back_on_the_one_before(host: MakeHost, folder: TrialFolder, whole: Any):
+    left_at(host, 3, keeping=Keeping(two=True))
+    assert folder.checkpoint_before.exists()
+    folder.checkpoint.write_bytes(b"nothing of use")
+    again = host(told=3, keeping=Keeping(two=True))
+    again.start()
+    first = again.next(60)
+    assert (first.step, first.repeats) == (2, 1)
+    assert "last.ckpt is damaged" in first.note
+    assert again.next(60).done
+    assert curve(folder) == whole
+
+
+def test_one_checkpoint_is_kept_unless_two_are_asked_for(host: MakeHost, folder: TrialFolder):
+    messages(host())
+    assert [path.name for path in folder.checkpoints.iterdir()] == ["last.ckpt"]
+
+
+def test_what_is_good_enough_is_due_at_once(host: MakeHost, whole: Any):
+    good = whole[1][1]
+    found = messages(host(target=good))
+    assert (found[0].step, found[0].due) == (2, True)
+
+
+def test_a_trial_that_is_cut_within_an_epoch_keeps_no_row_of_it(host: MakeHost, folder: TrialFolder):
+    slow = host(Slow, config={"model.lr": 0.01}, max_epochs=500)
+    slow.start()
+    while slow.next(0.2).step < 1:
+        pass
+    slow.stop()
+    found, notes = newest_sound([folder.checkpoint])
+    rows = [step for step, _ in curve(folder)]
+    assert notes == ()
+    assert rows == list(range(1, len(rows) + 1))
+    assert found is not None
+    assert found.step in (len(rows) - 1, len(rows))

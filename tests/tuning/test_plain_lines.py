@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 
 from lightning_hpo.objective import Objective
-from lightning_hpo.results import Closed, Ended, Event, Opened, Reported, Resumed, RunState, Started, Suggested
+from lightning_hpo.results import (
+    Closed,
+    Ended,
+    Event,
+    Extended,
+    Opened,
+    Reported,
+    Resumed,
+    RunState,
+    Started,
+    Suggested,
+)
 from lightning_hpo.trial import Outcome, Report, Status, Trial
 from lightning_hpo.tuning.plain_lines import counted, plain_lines, shown_config, shown_value
 
@@ -98,9 +109,19 @@ def test_many_trials_are_told_by_tenths():
 
 def test_a_run_of_unknown_length_is_told_by_tens():
     stories = [trial(number, Status.COMPLETED, 1, 1.0 + number) for number in range(20)]
-    lines = told(opened(n_trials=None, resource="step", max_epochs=1), *stories)
+    lines = told(opened(n_trials=None, searcher={"name": "grid"}, resource="step", max_epochs=1), *stories)
     assert lines[0] == "tuning val_loss (min): the whole grid of up to 1 step"
     assert lines[2:] == ["[10] 10 steps spent", "[20] 20 steps spent"]
+
+
+def test_an_extended_run_says_what_it_is_extended_to():
+    more = {"max_epochs": 20, "space": {}, "seconds": None}
+    first = trial(0, Status.COMPLETED, 10, 0.5)
+    lines = told(opened(), first, Extended(n_trials=6, **more), Extended(n_trials=None, **more))
+    assert lines[2:] == [
+        "extended to 6 trials of up to 20 epochs",
+        "extended to as many trials as there is time for of up to 20 epochs",
+    ]
 
 
 def test_a_resumed_run_says_what_was_there_and_tells_no_old_best_again():

@@ -71,9 +71,9 @@ def test_a_list_that_is_meant_can_be_fixed(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_bare_names_are_the_models_in_the_branches_of_a_choice_as_well():
-    from lightning_hpo.tuning.trainer import _full_names
+    from lightning_hpo.tuning.given import full_names
 
-    found = _full_names(
+    found = full_names(
         {
             "data.batch_size": Choice([8, 16]),
             "trainer.gradient_clip_val": Float(0, 1),

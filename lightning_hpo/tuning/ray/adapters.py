@@ -10,9 +10,11 @@ from ray.tune import Callback, Stopper
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher as RaySearcher
 
-from lightning_hpo.errors import ClusterError, InternalError
+from lightning_hpo.errors import ClusterError, InternalError, StorageError
 from lightning_hpo.trial import Report, Status, Verdict
+from lightning_hpo.tuning.host import Keeping
 from lightning_hpo.tuning.ray.driver import Driver, kept
+from lightning_hpo.tuning.ray.runtime import end_worker, lost_process
 from lightning_hpo.tuning.run import TuningRun, outcome_of
 
 __all__ = ["RayEars", "RayScheduler", "RaySearcherAdapter", "RunStopper"]
@@ -44,21 +46,29 @@ class RaySearcherAdapter(RaySearcher):
         run = driver.run
         if run is None:
             return None
-        if run.exhausted:
+        if self._no_more(run):
             return RaySearcher.FINISHED
         if not driver.room:
             return None
-        trial = run.propose()
+        trial = run.propose(idle=not driver.live)
         if trial is None:
-            return RaySearcher.FINISHED if run.exhausted else None
+            return RaySearcher.FINISHED if self._no_more(run) else None
         driver.numbers[trial_id] = trial.id
         driver.live.add(trial.id)
+        state, limits = run.state.trials[trial.id], run.settings.limits
         return {
             "trial": trial.id,
             "seed": trial.seed,
             "config": run.settings.decode(trial.config),
-            "milestones": run.scheduler.milestones,
+            "milestones": run.deciders.scheduler.milestones,
+            "told": state.step if state.started is not None else None,
+            "target": limits.target(run.settings.objective),
+            "keeping": Keeping(every=limits.checkpoint_every, two=limits.checkpoint_keep == 2),
         }
+
+    def _no_more(self, run: TuningRun) -> bool:
+        """Whether no trial will come any more; one that has a worker may lose it, and come again."""
+        return run.stopping or (run.exhausted and not self._driver.live)
 
     def on_trial_result(self, trial_id: str, result: Any) -> None:
         """The scheduler has told the run already."""
@@ -90,6 +100,13 @@ class RayScheduler(FIFOScheduler):
             return str(TrialScheduler.STOP if driver.warmed(result) else TrialScheduler.CONTINUE)
         run, number = self._of(trial)
         driver.heard(number, result)
+        if result.get(
+            "storage"
+        ):  # the last words of the trial that the worker had before; those of this one come below
+            raise StorageError(str(result["storage"]))
+        if result.get("resumed"):
+            run.continued(number, result["step"], repeats=result["repeats"], note=result["note"])
+            return str(TrialScheduler.CONTINUE)
         report = _report_of(number, result)
         if report is None:
             return str(TrialScheduler.CONTINUE)
@@ -111,10 +128,17 @@ class RayScheduler(FIFOScheduler):
         run, number = self._of(trial)
         self._driver.heard(number, result)
         verdict = self._driver.verdicts.get(number, Verdict.CONTINUE)
-        self._driver.live.discard(number)
+        self._driver.gone(number)
         if verdict is Verdict.CONTINUE and not result.get("over"):
             return  # ended from outside, by Ctrl-C: it stays unfinished, and resuming goes on with it
+        if result.get("storage"):
+            raise StorageError(str(result["storage"]))
         error = str(result.get("error") or "")
+        if result.get("memory") and run.settings.limits.on_oom == "retry":
+            reason = error.partition("\n")[0]
+            if run.lost(number, reason, alone=True):
+                return
+            error = f"Also without other trials beside it: {error}"
         report = _report_of(number, result)
         if report is not None and report.step > run.state.trials[number].step:
             run.report(report)  # the last step, on which nobody decides any more
@@ -141,14 +165,19 @@ class RayScheduler(FIFOScheduler):
                 raise ClusterError(f"A worker was lost while the study was looked at.\n{_reason(trial)}")
             self._driver.cold()
             return
-        _, number = self._of(trial)
-        self._driver.live.discard(number)
-        report = self._driver.reports.get(number)
-        self._end(number, report, Status.FAILED, f"The trial's worker process was lost.\n{_reason(trial)}\n")
+        run, number = self._of(trial)
+        slow = self._driver.given_up.get(number)
+        self._driver.gone(number)
+        reason = f"Its worker was silent for {run.settings.limits.worker_timeout:g} s." if slow == "" else ""
+        reason = reason or "Its worker process was lost."
+        if slow or not run.lost(number, reason):
+            times = run.state.trials[number].losses
+            told = slow or f"{reason} It was gone on with {times} times (tune.retries).\n{_reason(trial)}\n"
+            self._end(number, self._driver.reports.get(number), Status.FAILED, told)
 
     def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
         """A trial that never began; it stays unfinished."""
-        self._driver.live.discard(self._driver.numbers.get(trial.trial_id, -1))
+        self._driver.gone(self._driver.numbers.get(trial.trial_id, -1))
 
     def _of(self, trial: Any) -> tuple[TuningRun, int]:
         run = self._driver.run
@@ -174,8 +203,23 @@ class RayEars(Callback):
         """Tells the run."""
         number = self._driver.numbers.get(trial.trial_id)
         if number is not None and self._driver.run is not None:
-            self._driver.started[number] = time.time()
+            self._driver.began(number)
             self._driver.run.started(number)
+
+    @kept(None)
+    def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
+        """Gives up workers that are silent, and trials that take too long; notices when Ray itself is gone.
+
+        Without that the driver would be ended by Ray, some seconds later and without a word (Ray 2.60).
+        """
+        if not self._driver.looks:
+            return
+        if (process := lost_process()) is not None:
+            raise ClusterError(f"Ray cannot go on: its process '{process}' is gone.")
+        for number in self._driver.overdue():
+            actor, process = self._driver.actors.get(number, (None, ("", 0)))
+            if actor is not None:
+                end_worker(actor, *process)
 
 
 class RunStopper(Stopper):

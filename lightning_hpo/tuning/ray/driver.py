@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -13,6 +14,11 @@ from lightning_hpo.tuning.run import TuningRun
 __all__ = ["Driver", "kept"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+#: Seconds between two looks after which the driver must have been held up, by a sleeping laptop say.
+_HELD_UP = 30.0
+#: Seconds between two looks.
+_LOOKS_EVERY = 0.5
 
 
 class Driver:
@@ -49,7 +55,11 @@ class Driver:
         self.started: dict[int, float] = {}
         self.verdicts: dict[int, Verdict] = {}
         self.live: set[int] = set()
+        self.actors: dict[int, Any] = {}
+        self.heard_at: dict[int, float] = {}
+        self.given_up: dict[int, str] = {}
         self._leaving: dict[tuple[str, int], int] = {}
+        self._looked = time.monotonic()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(None), ()  # Ray snapshots what it was given when an experiment ends; the journal is what we read
@@ -65,6 +75,9 @@ class Driver:
 
     def heard(self, trial: int, result: dict[str, Any]) -> None:
         """Takes note of a sign of life of a trial: the one that had its worker before has been carried to its end."""
+        self.heard_at[trial] = time.monotonic()
+        if result.get("actor") is not None:
+            self.actors[trial] = (result["actor"], _process(result))
         before = self._leaving.get(_process(result), trial)
         if before != trial and self.run is not None:
             del self._leaving[_process(result)]
@@ -77,7 +90,52 @@ class Driver:
         While workers are warming, only as many trials are proposed as warm ones were released. Ray makes a new worker
         for a trial as soon as it hears of it, unless one is free at that moment.
         """
+        if any(self.run.state.trials[trial].alone for trial in self.live if self.run is not None):
+            return False
         return len(self.live) < (self._released if self._released < self.warmups else self.concurrent)
+
+    def began(self, trial: int) -> None:
+        """Takes note that a worker takes a trial, for the first time or again."""
+        self.started[trial] = time.time()
+        self.heard_at[trial] = time.monotonic()
+        self.given_up.pop(trial, None)
+        self.verdicts.pop(trial, None)
+
+    def gone(self, trial: int) -> None:
+        """Takes note that a trial has no worker any more."""
+        self.live.discard(trial)
+        self.heard_at.pop(trial, None)
+        self.actors.pop(trial, None)
+
+    @property
+    def looks(self) -> bool:
+        """Whether it is time to look after workers and Ray again: Ray Tune calls many times a second."""
+        return time.monotonic() - self._looked >= _LOOKS_EVERY
+
+    def overdue(self) -> list[int]:
+        """The trials whose workers are to be given up now: silent for too long, or at work for too long.
+
+        A driver that was itself held up for long has heard nobody, and starts to count again.
+        """
+        now = time.monotonic()
+        since, self._looked = now - self._looked, now
+        if since > _HELD_UP:
+            self.heard_at = dict.fromkeys(self.heard_at, now)
+        if self.run is None:
+            return []
+        limits = self.run.settings.limits
+        found = []
+        for trial, heard in self.heard_at.items():
+            if trial in self.given_up:
+                continue
+            took = time.time() - self.started[trial]
+            if limits.trial_timeout is not None and took > limits.trial_timeout:
+                self.given_up[trial] = f"The trial took longer than trial_timeout: {limits.trial_timeout:g} s.\n"
+                found.append(trial)
+            elif now - heard > limits.worker_timeout:
+                self.given_up[trial] = ""
+                found.append(trial)
+        return found
 
     def interrupt(self) -> None:
         """Takes note of Ctrl-C."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,8 +16,9 @@ from typing import Any
 import ray
 
 from lightning_hpo.errors import ClusterError, UsageError
+from lightning_hpo.tuning.ray.lean import lean_start, silent
 
-__all__ = ["check_resources", "environment", "quiet_environment", "runtime"]
+__all__ = ["check_resources", "end_worker", "environment", "lost_process", "quiet_environment", "runtime"]
 
 #: Read by Ray when a run starts. No loggers in the driver's loop (each report would cost), the user's working
 #: directory kept, no snapshot of an experiment that we never restore, nothing sent to anybody, Ctrl-C left to us, no
@@ -84,8 +87,9 @@ def runtime(address: str | None = None) -> Iterator[None]:
         yield
         return
     with _token_kept_private():
+        threading.Thread(target=_load_beside, name="load-beside-ray", daemon=True).start()
         try:
-            with _undisturbed():
+            with _undisturbed(), lean_start() if address is None else contextlib.nullcontext():
                 ray.init(
                     address=address,
                     include_dashboard=False if address is None else None,
@@ -101,9 +105,17 @@ def runtime(address: str | None = None) -> Iterator[None]:
             where = f"at {address}" if address else "on this machine"
             raise ClusterError(f"Ray cannot be started {where}: {type(error).__name__}: {error}") from error
         try:
-            yield
+            with silent() if address is None else contextlib.nullcontext():
+                yield
         finally:
             ray.shutdown()
+
+
+def _load_beside() -> None:
+    """Loads what Ray Tune will need and what needs nothing of Ray itself, while Ray's processes are waited for."""
+    for name in ("pandas", "pyarrow.fs", "requests"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
 
 @contextlib.contextmanager
@@ -142,6 +154,27 @@ def _token_kept_private() -> Iterator[None]:
             os.environ.pop("RAY_AUTH_MODE", None)
         if new and token.exists():
             token.chmod(0o600)
+
+
+def lost_process() -> str | None:
+    """The name of a process that Ray cannot do without and that is gone, of a runtime that this process started."""
+    node: Any = ray._private.worker._global_node
+    if node is None or not node.is_head():
+        return None
+    dead = [kind for kind, _ in node.dead_processes()]
+    return next((kind for kind in ("raylet", "gcs_server") if kind in dead), None)
+
+
+def end_worker(actor: Any, host: str, pid: int) -> None:
+    """Ends an actor's process, whatever state it is in.
+
+    Ray asks a process to end itself, which one that hangs or was stopped does not do; on this machine it is killed.
+    """
+    with contextlib.suppress(ray.exceptions.RayError, ValueError):
+        ray.kill(actor, no_restart=True)
+    if host == socket.gethostname() and pid > 0:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def check_resources(cpus: float, gpus: float) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from ray import tune
 from lightning_hpo.errors import HPOError, UsageError
 from lightning_hpo.results import RunFolder
 from lightning_hpo.training import Task
+from lightning_hpo.training.imports import uncollected
 from lightning_hpo.tuning.examine import Question, examine, warm
 from lightning_hpo.tuning.host import TrialHost
 from lightning_hpo.tuning.ray.pickling import loads
@@ -60,17 +62,24 @@ class LightningTrainable(tune.Trainable):
         self._question: Question | None = None
         self._host: TrialHost | None = None
         self._first: Mapping[str, Any] | None = config
+        self._new = False
+        self._refused = ""
 
     def step(self) -> dict[str, Any]:
         """Waits for the next due report, the end, or the heartbeat. Calling it again means CONTINUE."""
         first, self._first = self._first, None
+        new, self._new = self._new, False
         if first is not None:
             if "warmup" in first:
                 return self._warm(first)
             self._begin(first)
+            new = True
         if self._host is None:
             time.sleep(self._plan.idle)
             return {"warm": True}
+        if new:  # says at once that the worker has let go of the trial before, and how to end it
+            actor = ray.get_runtime_context().current_actor
+            return {"step": 0, "due": False, "actor": actor, "storage": self._refused}
         message = self._host.next(self._plan.heartbeat)
         return {
             "step": message.step,
@@ -79,6 +88,11 @@ class LightningTrainable(tune.Trainable):
             "done": message.done,
             "over": message.done,  # Ray sets "done" itself on trials that it ends; this stays what the fit said
             "error": message.error,
+            "memory": message.memory,
+            "storage": message.storage,
+            "resumed": message.resumed,
+            "repeats": message.repeats,
+            "note": message.note,
         }
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -88,6 +102,7 @@ class LightningTrainable(tune.Trainable):
             self._first = new_config
         else:
             self._begin(new_config)
+            self._new = True
         return True
 
     def cleanup(self) -> None:
@@ -107,15 +122,26 @@ class LightningTrainable(tune.Trainable):
             cpus=question.cpus,
             gpus=question.gpus,
         )
-        self._host = TrialHost(question.assembly, task, folder, config["milestones"])
+        self._host = TrialHost(
+            question.assembly,
+            task,
+            folder,
+            config["milestones"],
+            told=config["told"],
+            target=config["target"],
+            keeping=config["keeping"],
+        )
         self._host.start()
 
     def _warm(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """Imports, and looks at the study if asked to."""
         try:
+            with uncollected():
+                question = self._study()
+                warm(question)
+            gc.freeze()  # what is loaded stays: looking for garbage in it takes a quarter of a second each time
             if config["look"]:
-                return {"warm": True, "examination": examine(self._study())}
-            warm(self._study())
+                return {"warm": True, "examination": examine(question)}
         except HPOError as error:  # told by the driver as it is
             return {"warm": True, "fault": error}
         except Exception as error:  # the user's modules may fail in any way when imported, with what does not pickle
@@ -131,4 +157,5 @@ class LightningTrainable(tune.Trainable):
     def _finish(self) -> None:
         if self._host is not None:
             self._host.stop()
+            self._refused = self._host.refused
             self._host = None

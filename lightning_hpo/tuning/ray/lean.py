@@ -1,0 +1,81 @@
+"""Leaves out what a Ray runtime of our own has no use for: the autoscaler, the log monitor, the API server.
+
+`ray.init` has no arguments for that (Ray 2.50 to 2.60). The autoscaler has nothing to scale on one machine that is
+ours, and does not end when it is told to, so that `ray.shutdown` waits a second for it; the log monitor feeds the
+driver's terminal, which we switch off; the API server is waited for, and serves nobody without a dashboard; and without
+a dashboard, agents need not load what `ray[default]` has more than `ray`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from ray._private import worker
+from ray._private.node import Node
+
+__all__ = ["lean_start", "silent"]
+
+#: The module by which Ray tells `ray[default]` from plain `ray`.
+_DEFAULT = "ray.dashboard.optional_deps"
+#: The function by which a driver says what its cluster reports.
+_TOLD = "print_to_stdstream"
+
+
+@contextlib.contextmanager
+def lean_start() -> Iterator[None]:
+    """A `ray.init` inside starts only what runs tasks and actors; with a Ray that is built otherwise, everything."""
+    ours: dict[str, Any] = {
+        "start_monitor": _nothing,
+        "start_log_monitor": _nothing,
+        "start_api_server": _no_api_server,
+    }
+    theirs = {name: getattr(Node, name, None) for name in ours}
+    if not all(_takes_the_same(theirs[name], ours[name]) for name in ours):
+        yield
+        return
+    loaded = sys.modules.get(_DEFAULT)
+    try:
+        sys.modules[_DEFAULT] = None  # type: ignore[assignment]  # to be imported, it is missing
+        for name, step in ours.items():
+            setattr(Node, name, step)
+        yield
+    finally:
+        for name, step in theirs.items():
+            setattr(Node, name, step)
+        sys.modules.pop(_DEFAULT)
+        if loaded is not None:
+            sys.modules[_DEFAULT] = loaded
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """Keeps what Ray says of lost workers out of the terminal: ten lines each time, on standard output, whatever
+    `log_to_driver` and the log level are (Ray 2.60, `listen_error_messages`). The run tells of it in one.
+    """
+    theirs = getattr(worker, _TOLD, None)
+    if theirs is None:
+        yield
+        return
+    setattr(worker, _TOLD, _nothing)
+    try:
+        yield
+    finally:
+        setattr(worker, _TOLD, theirs)
+
+
+def _takes_the_same(theirs: Any, ours: Any) -> bool:
+    names = [list(inspect.signature(each).parameters) for each in (theirs, ours) if callable(each)]
+    return len(names) == 2 and names[0] == [name for name in names[1] if name != "_"]
+
+
+def _nothing(self: Any, **_: Any) -> None:
+    """Starts nothing, says nothing."""
+
+
+def _no_api_server(self: Any, *, include_dashboard: bool | None, raise_on_failure: bool) -> None:
+    """Starts nothing, and says so where Ray would keep the address."""
+    self._webui_url = None
