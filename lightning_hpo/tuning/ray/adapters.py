@@ -54,7 +54,7 @@ class RaySearcherAdapter(RaySearcher):
         if trial is None:
             return RaySearcher.FINISHED if self._no_more(run) else None
         driver.numbers[trial_id] = trial.id
-        driver.live.add(trial.id)
+        driver.live[trial.id] = None
         state, limits = run.state.trials[trial.id], run.settings.limits
         return {
             "trial": trial.id,
@@ -90,6 +90,12 @@ class RayScheduler(FIFOScheduler):
         super().__init__()
         self._driver = driver
 
+    @kept(None)
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        """Ray Tune looks for a worker from now on."""
+        if trial.trial_id in self._driver.numbers:
+            self._driver.proposed(self._driver.numbers[trial.trial_id], trial)
+
     @kept(TrialScheduler.STOP)
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Asks the run about a report that is due; passes on how far the trial is otherwise."""
@@ -100,9 +106,7 @@ class RayScheduler(FIFOScheduler):
             return str(TrialScheduler.STOP if driver.warmed(result) else TrialScheduler.CONTINUE)
         run, number = self._of(trial)
         driver.heard(number, result)
-        if result.get(
-            "storage"
-        ):  # the last words of the trial that the worker had before; those of this one come below
+        if result.get("storage"):  # refused to the trial that the worker had before; this one's come at its end
             raise StorageError(str(result["storage"]))
         if result.get("resumed"):
             run.continued(number, result["step"], repeats=result["repeats"], note=result["note"])
@@ -214,12 +218,11 @@ class RayEars(Callback):
         """
         if not self._driver.looks:
             return
-        if (process := lost_process()) is not None:
-            raise ClusterError(f"Ray cannot go on: its process '{process}' is gone.")
-        for number in self._driver.overdue():
-            actor, process = self._driver.actors.get(number, (None, ("", 0)))
-            if actor is not None:
-                end_worker(actor, *process)
+        if (gone := lost_process()) is not None:
+            raise ClusterError(f"Ray cannot go on: its process '{gone}' is gone.")
+        for actor, process in self._driver.overdue():
+            end_worker(actor, *process)
+            self._driver.let_go(process)
 
 
 class RunStopper(Stopper):

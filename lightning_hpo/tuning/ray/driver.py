@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from lightning_hpo.trial import Report, Verdict
 from lightning_hpo.tuning.examine import Examination
@@ -54,10 +56,11 @@ class Driver:
         self.reports: dict[int, Report] = {}
         self.started: dict[int, float] = {}
         self.verdicts: dict[int, Verdict] = {}
-        self.live: set[int] = set()
-        self.actors: dict[int, Any] = {}
+        self.live: dict[int, Any] = {}
         self.heard_at: dict[int, float] = {}
         self.given_up: dict[int, str] = {}
+        # Weak, since a worker lives for as long as somebody holds on to its actor.
+        self._processes: WeakKeyDictionary[Any, tuple[str, int]] = WeakKeyDictionary()
         self._leaving: dict[tuple[str, int], int] = {}
         self._looked = time.monotonic()
 
@@ -76,12 +79,10 @@ class Driver:
     def heard(self, trial: int, result: dict[str, Any]) -> None:
         """Takes note of a sign of life of a trial: the one that had its worker before has been carried to its end."""
         self.heard_at[trial] = time.monotonic()
-        if result.get("actor") is not None:
-            self.actors[trial] = (result["actor"], _process(result))
-        before = self._leaving.get(_process(result), trial)
-        if before != trial and self.run is not None:
-            del self._leaving[_process(result)]
-            self.run.settled(before)
+        if (actor := self._actor(trial)) is not None:
+            self._processes[actor] = _process(result)
+        if self._leaving.get(_process(result), trial) != trial:
+            self.let_go(_process(result))
 
     @property
     def room(self) -> bool:
@@ -94,48 +95,67 @@ class Driver:
             return False
         return len(self.live) < (self._released if self._released < self.warmups else self.concurrent)
 
-    def began(self, trial: int) -> None:
-        """Takes note that a worker takes a trial, for the first time or again."""
-        self.started[trial] = time.time()
+    def proposed(self, trial: int, ray_trial: Any) -> None:
+        """Takes note that Ray Tune looks for a worker for a trial, for the first time or again."""
+        self.live[trial] = ray_trial
         self.heard_at[trial] = time.monotonic()
+        self.started.pop(trial, None)
         self.given_up.pop(trial, None)
         self.verdicts.pop(trial, None)
 
+    def began(self, trial: int) -> None:
+        """Takes note that a worker takes a trial."""
+        self.started[trial] = time.time()
+        self.heard_at[trial] = time.monotonic()
+
+    def let_go(self, process: tuple[str, int]) -> None:
+        """Takes note that a process has let go of the trial that it had before, or does not live any more."""
+        if process in self._leaving and self.run is not None:
+            self.run.settled(self._leaving.pop(process))
+
     def gone(self, trial: int) -> None:
         """Takes note that a trial has no worker any more."""
-        self.live.discard(trial)
+        self.live.pop(trial, None)
         self.heard_at.pop(trial, None)
-        self.actors.pop(trial, None)
+
+    def _actor(self, trial: int) -> Any:
+        """The worker that has a trial, or that Ray Tune has picked for it and that lets go of another one; or None."""
+        return self.live[trial].temporary_state.ray_actor if self.live.get(trial) is not None else None
 
     @property
     def looks(self) -> bool:
         """Whether it is time to look after workers and Ray again: Ray Tune calls many times a second."""
         return time.monotonic() - self._looked >= _LOOKS_EVERY
 
-    def overdue(self) -> list[int]:
-        """The trials whose workers are to be given up now: silent for too long, or at work for too long.
+    def overdue(self) -> list[tuple[Any, tuple[str, int]]]:
+        """The workers to be given up now, silent for too long or at work for too long, and their host and process, 0 if
+        that is not known.
 
-        A driver that was itself held up for long has heard nobody, and starts to count again.
+        A trial that has no worker yet waits for one as long as it takes. A driver that was itself held up for long has
+        heard nobody, and starts to count again.
         """
         now = time.monotonic()
         since, self._looked = now - self._looked, now
         if since > _HELD_UP:
             self.heard_at = dict.fromkeys(self.heard_at, now)
-        if self.run is None:
-            return []
-        limits = self.run.settings.limits
         found = []
         for trial, heard in self.heard_at.items():
-            if trial in self.given_up:
-                continue
-            took = time.time() - self.started[trial]
-            if limits.trial_timeout is not None and took > limits.trial_timeout:
-                self.given_up[trial] = f"The trial took longer than trial_timeout: {limits.trial_timeout:g} s.\n"
-                found.append(trial)
-            elif now - heard > limits.worker_timeout:
-                self.given_up[trial] = ""
-                found.append(trial)
+            actor = None if trial in self.given_up else self._actor(trial)
+            reason = None if actor is None else self._overdue(trial, now - heard)
+            if reason is not None:
+                self.given_up[trial] = reason
+                found.append((actor, self._processes.get(actor, ("", 0))))
         return found
+
+    def _overdue(self, trial: int, silence: float) -> str | None:
+        """Why a trial's worker is to be given up, if so; empty for its silence."""
+        if self.run is None:
+            return None
+        limits = self.run.settings.limits
+        took = time.time() - self.started.get(trial, math.inf)
+        if limits.trial_timeout is not None and took > limits.trial_timeout:
+            return f"The trial took longer than trial_timeout: {limits.trial_timeout:g} s.\n"
+        return "" if silence > limits.worker_timeout else None
 
     def interrupt(self) -> None:
         """Takes note of Ctrl-C."""

@@ -166,7 +166,7 @@ def lost_process() -> str | None:
 
 
 def end_worker(actor: Any, host: str, pid: int) -> None:
-    """Ends an actor's process, whatever state it is in.
+    """Ends an actor's process (0 for one that is not known), whatever state it is in.
 
     Ray asks a process to end itself, which one that hangs or was stopped does not do; on this machine it is killed.
     """

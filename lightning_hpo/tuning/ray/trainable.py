@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,24 +64,20 @@ class LightningTrainable(tune.Trainable):
         self._question: Question | None = None
         self._host: TrialHost | None = None
         self._first: Mapping[str, Any] | None = config
+        self._loader: threading.Thread | None = None
         self._new = False
         self._refused = ""
 
     def step(self) -> dict[str, Any]:
         """Waits for the next due report, the end, or the heartbeat. Calling it again means CONTINUE."""
-        first, self._first = self._first, None
-        new, self._new = self._new, False
-        if first is not None:
-            if "warmup" in first:
-                return self._warm(first)
-            self._begin(first)
-            new = True
+        if self._first is not None:
+            return self._take_up(self._first)
         if self._host is None:
             time.sleep(self._plan.idle)
             return {"warm": True}
-        if new:  # says at once that the worker has let go of the trial before, and how to end it
-            actor = ray.get_runtime_context().current_actor
-            return {"step": 0, "due": False, "actor": actor, "storage": self._refused}
+        if self._new:  # says at once that the worker has let go of the trial before
+            self._new = False
+            return {"step": 0, "due": False, "storage": self._refused}
         message = self._host.next(self._plan.heartbeat)
         return {
             "step": message.step,
@@ -98,16 +96,33 @@ class LightningTrainable(tune.Trainable):
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Ends the trial before, as Lightning ends any fit, and begins the next one."""
         self._finish()
-        if "warmup" in new_config:
-            self._first = new_config
-        else:
+        self._first = new_config if "warmup" in new_config or self._question is None else None
+        if self._first is None:
             self._begin(new_config)
-            self._new = True
         return True
 
     def cleanup(self) -> None:
         """Ends the trial, if it still runs."""
         self._finish()
+
+    def _take_up(self, first: Mapping[str, Any]) -> dict[str, Any]:
+        """Loads the study for the first trial, with signs of life meanwhile: torch alone takes seconds."""
+        if "warmup" in first:
+            self._first = None
+            return self._warm(first)
+        if self._loader is None:
+            self._loader = threading.Thread(target=self._load, name="load-study", daemon=True)
+            self._loader.start()
+        else:
+            self._loader.join(self._plan.heartbeat)
+        if not self._loader.is_alive():
+            self._first = None
+            self._begin(first)
+        return {"step": 0, "due": False}
+
+    def _load(self) -> None:
+        with contextlib.suppress(Exception):  # whoever needs the study meets what is wrong with it again
+            self._study()
 
     def _begin(self, config: Mapping[str, Any]) -> None:
         question = self._study()
@@ -132,6 +147,7 @@ class LightningTrainable(tune.Trainable):
             keeping=config["keeping"],
         )
         self._host.start()
+        self._new = True
 
     def _warm(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """Imports, and looks at the study if asked to."""
