@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import json
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -117,6 +118,20 @@ def parser_of(family: Family, model_class: str | None, data_class: str | None) -
             kept = checkpointing(asked, given.get("callbacks"), family)
             return super().instantiate_trainer(enable_checkpointing=kept, **settings)
 
+        def _dump_config(self) -> None:
+            """As LightningCLI's own, without checking again what was parsed, and without YAML: a sixth of the time.
+
+            Keys that are no text, and values that only YAML can write, take the long way.
+            """
+            if "config_dump" in self.__dict__:
+                return
+            how = {"format": "json", "skip_link_targets": False, "skip_none": False, "skip_validation": True}
+            with contextlib.suppress(TypeError, ValueError):  # older jsonargparse has another name for skip_validation
+                if _text_keys(self.config.as_dict()):
+                    self.config_dump = json.loads(self.parser.dump(self.config, **how))
+                    return
+            super()._dump_config()
+
         def assemble(self, blocks: Mapping[str, Any]) -> None:
             """Sets `model`, `datamodule` and `trainer`."""
             self._parsed(blocks)
@@ -159,6 +174,12 @@ def _without_deprecations() -> Iterator[None]:
         told = r"\n +(By default only one Jsonargparse|[\s\S]*was\s+deprecated\s+in\s+v4)"
         warnings.filterwarnings("ignore", told, DeprecationWarning)
         yield
+
+
+def _text_keys(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _text_keys(each) for key, each in value.items())
+    return all(map(_text_keys, value)) if isinstance(value, (list, tuple)) else True
 
 
 def _class_path(block: Any) -> str | None:

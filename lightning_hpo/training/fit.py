@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from lightning_hpo.training.callbacks import ReportCallback
 from lightning_hpo.training.channel import Channel
 from lightning_hpo.training.inheriting import InheritCallback
-from lightning_hpo.training.resuming import Checkpoint, EndCallback, Every, ResumeCallback
+from lightning_hpo.training.resuming import Checkpoint, Every, LastCallback, ResumeCallback
 from lightning_hpo.training.task import Assembly, Parts, Task
 from lightning_hpo.training.writing import CheckpointWriter
 
@@ -67,13 +68,13 @@ def fit(
     """
     writer = CheckpointWriter(checkpoint) if isinstance(checkpoint, Path) else checkpoint
     parts = prepare(assembly, task)
-    report = ReportCallback(channel, objective=task.objective, resource=task.resource)
+    kind = ReportCallback if writer is None else LastCallback
+    report: Any = kind(channel, objective=task.objective, resource=task.resource)
     # After the user's own, past the Trainer's check of enable_checkpointing.
     parts.trainer.callbacks.append(report)
     if writer is not None:
-        keeper = ResumeCallback(writer, every, report, resumed=resume is not None)
-        parts.trainer.callbacks.insert(0, keeper)
-        parts.trainer.callbacks.append(EndCallback(keeper))
+        report.keeper = ResumeCallback(writer, every, report, resumed=resume is not None)
+        parts.trainer.callbacks.insert(0, report.keeper)
     if parts.ckpt_path is not None and resume is None:
         parts.trainer.callbacks.insert(0, InheritCallback())
     if resume is not None:

@@ -15,7 +15,7 @@ from lightning_hpo.training.randomness import random_state, set_random_state
 from lightning_hpo.training.writing import CheckpointWriter
 from lightning_hpo.trial import Verdict
 
-__all__ = ["Checkpoint", "EndCallback", "Every", "ResumeCallback", "load_checkpoint", "newest_sound"]
+__all__ = ["Checkpoint", "Every", "LastCallback", "ResumeCallback", "load_checkpoint", "newest_sound"]
 
 #: What ours is called in a checkpoint, beside what Lightning keeps there.
 _KEY = "lightning_hpo"
@@ -174,15 +174,18 @@ class ResumeCallback(FamilyCallback):
         return time.monotonic() - self._written >= self._every.seconds
 
 
-class EndCallback(FamilyCallback):
-    """Has the trained module saved after everybody else has heard that training ended, weight averaging among them."""
+class LastCallback(ReportCallback):
+    """Reports, and has the trained module saved when everybody else has heard that training ended, weight averaging
+    among them. One callback for both: Lightning asks each of them at every hook of every batch.
+    """
 
-    def __init__(self, resume: ResumeCallback) -> None:
-        self._resume = resume
+    #: What saves.
+    keeper: ResumeCallback
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-        """Saves."""
-        self._resume.save_end(trainer)
+        """As a report's; then saves."""
+        super().on_train_end(trainer, pl_module)
+        self.keeper.save_end(trainer)
 
 
 def _tensors(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 import ray
 
 from lightning_hpo.errors import ClusterError, UsageError
-from lightning_hpo.tuning.ray.lean import lean_start, silent
+from lightning_hpo.tuning.ray.lean import lean_start, plain_actors, silent
 
 __all__ = ["check_resources", "end_worker", "environment", "lost_process", "quiet_environment", "runtime"]
 
@@ -37,10 +37,8 @@ _ENVIRONMENT: Mapping[str, str] = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
-
-#: A runtime of our own: its first workers would be started without the environment that Ray Tune gives its actors, and
-#: so be used by nobody.
-_OWN_RUNTIME: Mapping[str, Any] = {"_system_config": {"prestart_worker_first_driver": False}}
+#: What Ray Tune gives its actors beside the variables above, for a runtime whose workers start before its actors.
+_OF_OUR_WORKERS: Mapping[str, str] = {"PL_DISABLE_FORK": "1"}
 
 
 @contextlib.contextmanager
@@ -89,14 +87,13 @@ def runtime(address: str | None = None) -> Iterator[None]:
     with _token_kept_private():
         threading.Thread(target=_load_beside, name="load-beside-ray", daemon=True).start()
         try:
-            with _undisturbed(), lean_start() if address is None else contextlib.nullcontext():
+            with _undisturbed(), _own_start() if address is None else contextlib.nullcontext():
                 ray.init(
                     address=address,
                     include_dashboard=False if address is None else None,
                     log_to_driver=False,
                     logging_level=logging.ERROR,
                     configure_logging=True,
-                    **(_OWN_RUNTIME if address is None else {}),
                 )
         except KeyboardInterrupt:
             ray.shutdown()
@@ -105,10 +102,22 @@ def runtime(address: str | None = None) -> Iterator[None]:
             where = f"at {address}" if address else "on this machine"
             raise ClusterError(f"Ray cannot be started {where}: {type(error).__name__}: {error}") from error
         try:
-            with silent() if address is None else contextlib.nullcontext():
+            with _own_run() if address is None else contextlib.nullcontext():
                 yield
         finally:
             ray.shutdown()
+
+
+@contextlib.contextmanager
+def _own_start() -> Iterator[None]:
+    with environment(_OF_OUR_WORKERS), lean_start():
+        yield
+
+
+@contextlib.contextmanager
+def _own_run() -> Iterator[None]:
+    with silent(), plain_actors():
+        yield
 
 
 def _load_beside() -> None:

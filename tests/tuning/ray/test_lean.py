@@ -30,11 +30,40 @@ with runtime.runtime():
 print("left:", [process.name() for process in psutil.Process().children(recursive=True)])
 """
 
+#: Starts a runtime in a process of its own, and prints whether Ray Tune's actor took a worker that was there before.
+TUNE_SCRIPT = """
+import contextlib, sys, tempfile, time
+from lightning_hpo.tuning.ray import runtime
+import psutil  # Ray brings its own
+if sys.argv[1] == "stock":
+    runtime.plain_actors = contextlib.nullcontext
+
+with runtime.quiet_environment(), runtime.runtime():
+    from ray import tune
+
+    def workers():
+        return {process.pid for process in psutil.Process().children(recursive=True) if "ray::" in process.name()}
+
+    while not workers():
+        time.sleep(0.1)
+    time.sleep(2)
+    before = workers()
+
+    class Tells(tune.Trainable):
+        def step(self):
+            import os
+            return {"pid": os.getpid(), "fork": os.environ.get("PL_DISABLE_FORK"), "done": True}
+
+    config = tune.RunConfig(storage_path=tempfile.mkdtemp(), verbose=0)
+    (told,) = tune.Tuner(Tells, run_config=config).fit()
+    print(told.metrics["pid"] in before, told.metrics["fork"])
+"""
+
 LEFT_OUT = ("autoscaler/_private/monitor.py", "log_monitor.py", "dashboard/dashboard.py")
 
 
-def told_by(kind: str) -> str:
-    done = subprocess.run([sys.executable, "-c", SCRIPT, kind], capture_output=True, text=True, timeout=120)
+def told_by(kind: str, script: str = SCRIPT) -> str:
+    done = subprocess.run([sys.executable, "-c", script, kind], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -53,6 +82,12 @@ def test_the_workaround_is_needed_as_long_as_ray_starts_them_by_itself():
     told = told_by("stock")
     missing = [name for name in LEFT_OUT if name not in told]
     assert not missing, f"Ray starts {missing} no more by itself: lean.py need not leave it out."
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "taken"), [("ours", "True 1\n"), ("stock", "False 1\n")])
+def test_tunes_actors_take_the_workers_that_ray_started_and_without_us_they_would_not(kind: str, taken: str):
+    assert told_by(kind, TUNE_SCRIPT).endswith(taken)
 
 
 def test_everything_is_put_back():
