@@ -22,7 +22,7 @@ from lightning_hpo.training import Assembly
 from lightning_hpo.training.imports import uncollected
 from lightning_hpo.tuning.examine import Examination, Question
 from lightning_hpo.tuning.opening import loader, save_assembly
-from lightning_hpo.tuning.ray.runtime import quiet_environment, runtime
+from lightning_hpo.tuning.ray.runtime import quiet_environment, runtime, workers_for
 from lightning_hpo.tuning.run import Listener, TuningRun
 from lightning_hpo.tuning.settings import RunSettings
 
@@ -90,10 +90,9 @@ def execute(
         return made
 
     try:
-        with folder.hold(), quiet_environment(), runtime(address):
-            return _run(
-                study.question, folder, begin, look=True, trials=study.trials, max_concurrent=study.max_concurrent
-            )
+        question = study.question
+        with folder.hold(), quiet_environment(), _runtime(address, question, study.trials, study.max_concurrent):
+            return _run(question, folder, begin, look=True, trials=study.trials, max_concurrent=study.max_concurrent)
     finally:
         if run is None:
             folder.remove()
@@ -143,8 +142,16 @@ def resume(
         if left == 0:
             begin(None).close()
             return Results(folder, run.state, loader(assembly, folder, settings))
-        with quiet_environment(), runtime(address):
+        with quiet_environment(), _runtime(address, question, left, settings.max_concurrent):
             return _run(question, folder, begin, look=False, trials=left, max_concurrent=settings.max_concurrent)
+
+
+def _runtime(
+    address: str | None, question: Question, trials: int | None, max_concurrent: int | None
+) -> contextlib.AbstractContextManager[None]:
+    """A Ray runtime with workers for as many trials as will run at a time."""
+    workers = workers_for(question.cpus, question.gpus, trials=trials, max_concurrent=max_concurrent)
+    return runtime(address, workers=workers)
 
 
 def _run(

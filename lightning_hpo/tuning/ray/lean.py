@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import ray
-from ray._private import worker
+from ray._private import services, worker
 from ray._private.node import Node
 
 from lightning_hpo.training.imports import uncollected
@@ -25,6 +25,8 @@ __all__ = ["lean_start", "plain_actors", "silent"]
 
 #: The module by which Ray tells `ray[default]` from plain `ray`.
 _DEFAULT = "ray.dashboard.optional_deps"
+#: The option of the raylet's command that says how many workers it starts by itself.
+_WORKERS = "--num_prestart_python_workers="
 #: The function by which a driver says what its cluster reports.
 _TOLD = "print_to_stdstream"
 #: The method by which Ray Tune makes the class of its actors.
@@ -32,8 +34,12 @@ _MADE = "get"
 
 
 @contextlib.contextmanager
-def lean_start() -> Iterator[None]:
-    """A `ray.init` inside starts only what runs tasks and actors; with a Ray that is built otherwise, everything."""
+def lean_start(workers: int | None = None) -> Iterator[None]:
+    """A `ray.init` inside starts only what runs tasks and actors; with a Ray that is built otherwise, everything.
+
+    Args:
+        workers: How many workers start with it; None for one a CPU, as Ray has it.
+    """
     ours: dict[str, Any] = {
         "start_monitor": _nothing,
         "start_log_monitor": _nothing,
@@ -44,7 +50,15 @@ def lean_start() -> Iterator[None]:
         yield
         return
     loaded = sys.modules.get(_DEFAULT)
+    start = services.start_ray_process
+
+    def with_workers(command: list[str], *given: Any, **named: Any) -> Any:
+        if workers is not None:
+            command = [f"{_WORKERS}{workers}" if word.startswith(_WORKERS) else word for word in command]
+        return start(command, *given, **named)
+
     try:
+        services.start_ray_process = with_workers
         sys.modules[_DEFAULT] = None  # type: ignore[assignment]  # to be imported, it is missing
         for name, step in ours.items():
             setattr(Node, name, step)
@@ -52,6 +66,7 @@ def lean_start() -> Iterator[None]:
     finally:
         for name, step in theirs.items():
             setattr(Node, name, step)
+        services.start_ray_process = start
         sys.modules.pop(_DEFAULT)
         if loaded is not None:
             sys.modules[_DEFAULT] = loaded
@@ -62,7 +77,7 @@ def plain_actors() -> Iterator[None]:
     """Has Ray Tune's actors take the workers that Ray started with itself, instead of waiting for new ones.
 
     For a runtime of our own, whose processes have the driver's environment variables as they are, those included that
-    Ray Tune would hand to its actors (Ray 2.50 to 2.60, `_ActorClassCache`): half a second less until the first trial.
+    Ray Tune would hand to its actors (Ray 2.50 to 2.60, `_ActorClassCache`).
     """
     with uncollected():
         from ray.tune.execution.class_cache import _ActorClassCache as Cache

@@ -18,7 +18,15 @@ import ray
 from lightning_hpo.errors import ClusterError, UsageError
 from lightning_hpo.tuning.ray.lean import lean_start, plain_actors, silent
 
-__all__ = ["check_resources", "end_worker", "environment", "lost_process", "quiet_environment", "runtime"]
+__all__ = [
+    "check_resources",
+    "end_worker",
+    "environment",
+    "lost_process",
+    "quiet_environment",
+    "runtime",
+    "workers_for",
+]
 
 #: Read by Ray when a run starts. No loggers in the driver's loop (each report would cost), the user's working
 #: directory kept, no snapshot of an experiment that we never restore, nothing sent to anybody, Ctrl-C left to us, no
@@ -72,11 +80,15 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def runtime(address: str | None = None) -> Iterator[None]:
+def runtime(address: str | None = None, *, workers: int | None = None) -> Iterator[None]:
     """A Ray runtime for as long as the block runs.
 
     A runtime that this process is already connected to is used and left as it is. Otherwise one is joined at `address`
     ("auto" or a cluster's), or a local one is started, quiet and without a dashboard, and stopped at the end.
+
+    Args:
+        address: Where to join one; None for a local one.
+        workers: How many workers of a local one start at once; None for one a CPU.
 
     Raises:
         ClusterError: If Ray cannot be started or reached.
@@ -87,7 +99,7 @@ def runtime(address: str | None = None) -> Iterator[None]:
     with _token_kept_private():
         threading.Thread(target=_load_beside, name="load-beside-ray", daemon=True).start()
         try:
-            with _undisturbed(), _own_start() if address is None else contextlib.nullcontext():
+            with _undisturbed(), _own_start(workers) if address is None else contextlib.nullcontext():
                 ray.init(
                     address=address,
                     include_dashboard=False if address is None else None,
@@ -109,8 +121,8 @@ def runtime(address: str | None = None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _own_start() -> Iterator[None]:
-    with environment(_OF_OUR_WORKERS), lean_start():
+def _own_start(workers: int | None) -> Iterator[None]:
+    with environment(_OF_OUR_WORKERS), lean_start(workers):
         yield
 
 
@@ -184,6 +196,19 @@ def end_worker(actor: Any, host: str, pid: int) -> None:
     if host == socket.gethostname() and pid > 0:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
+
+
+def workers_for(cpus: float, gpus: float, *, trials: int | None, max_concurrent: int | None) -> int:
+    """How many trials will run at a time in a local runtime that is still to start; at least 1."""
+    there = {"CPU": (ray._private.utils.get_num_cpus(), cpus), "GPU": (_gpus_here() if gpus > 0 else 0, gpus)}
+    most = [int(has / asked + 1e-9) for has, asked in there.values() if asked > 0]
+    return max(1, min([*most, *(limit for limit in (trials, max_concurrent) if limit is not None)], default=1))
+
+
+def _gpus_here() -> int:
+    manager: Any = ray._private.accelerators.get_accelerator_manager_for_resource("GPU")
+    visible = manager.get_current_process_visible_accelerator_ids()
+    return len(visible) if visible is not None else int(manager.get_current_node_num_accelerators())
 
 
 def check_resources(cpus: float, gpus: float) -> int:

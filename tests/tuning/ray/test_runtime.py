@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lightning_hpo import UsageError
-from lightning_hpo.tuning.ray.runtime import check_resources, environment
+from lightning_hpo.tuning.ray.runtime import _gpus_here, check_resources, environment, workers_for
 
 SCRIPT = """
 import pytorch_lightning as pl
@@ -96,3 +96,39 @@ def test_a_trial_that_no_machine_can_hold_is_refused_with_what_there_is(ray_clus
 def test_a_gpu_that_is_not_there_is_told_first(ray_cluster: None):
     with pytest.raises(UsageError, match=r"resources.gpu is 0.5, but this machine has 0"):
         check_resources(1, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "trials", "max_concurrent", "expected"),
+    [
+        (1, 0, None, None, 8),
+        (2, 0, None, None, 4),
+        (0.5, 0, 100, None, 16),
+        (1, 0, 3, None, 3),
+        (1, 0, 100, 2, 2),
+        (1, 1, None, None, 2),
+        (1, 0.5, None, None, 4),
+        (0, 1, None, None, 2),
+        (0, 0, None, None, 1),  # nothing says how many: the others start when they are asked for
+        (16, 0, None, None, 1),  # too much, which is said when Ray is up
+        (1, 0, 0, None, 1),
+    ],
+)
+def test_as_many_workers_start_with_a_runtime_of_our_own_as_trials_will_run(
+    cpus: float,
+    gpus: float,
+    trials: int | None,
+    max_concurrent: int | None,
+    expected: int,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("ray._private.utils.get_num_cpus", lambda: 8)
+    monkeypatch.setattr("lightning_hpo.tuning.ray.runtime._gpus_here", lambda: 2)
+    assert workers_for(cpus, gpus, trials=trials, max_concurrent=max_concurrent) == expected
+
+
+def test_the_gpus_of_a_machine_are_counted_as_ray_counts_them(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,3,5")
+    assert _gpus_here() == 3
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert _gpus_here() == 0
