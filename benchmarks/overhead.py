@@ -2,7 +2,8 @@
 
 Sixty-four trials of a small MLP (see workload.py), one CPU and one torch thread each, on two CPUs, drawn at random,
 nothing stopped early: the same work for everybody, so what differs is the framework. Each contestant is timed as a
-whole process, imports, start and end included, in turn, over several rounds.
+whole process, imports, start and end included, in turn, over several rounds. Memory is looked at in a round before
+those, since looking slows whoever has many processes; that round also reads everybody's files from disk once.
 
     lightning-hpo   `lightning-hpo run overhead.yaml`: with its proof before the first trial, its journal, a curve and a
                     checkpoint for each trial
@@ -10,7 +11,7 @@ whole process, imports, start and end included, in turn, over several rounds.
     optuna          two processes, journal storage, no checkpoints
     bare            the fits alone in two processes: no framework at all
 
-    python benchmarks/overhead.py                         all of it, three rounds, about ten minutes
+    python benchmarks/overhead.py                         all of it, three rounds, some minutes
     python benchmarks/overhead.py --only optuna --rounds 1
 
 Only Linux tells what a tree of processes costs, so CPU seconds and memory are measured there alone.
@@ -64,8 +65,8 @@ def accuracies_of(name: str, folder: Path) -> list[float]:
     return values
 
 
-def measure(name: str, trials: int) -> dict[str, Any]:
-    """One contestant once, as a process of its own."""
+def measure(name: str, trials: int, *, memory: bool = False) -> dict[str, Any]:
+    """One contestant once, as a process of its own: how long it takes, or how much memory."""
     tag = uuid.uuid4().hex
     environment = {**os.environ, "PYTHONPATH": str(HERE), ProcessTree.VARIABLE: tag}
     with tempfile.TemporaryDirectory(prefix="overhead-") as made:
@@ -75,7 +76,7 @@ def measure(name: str, trials: int) -> dict[str, Any]:
             process = subprocess.Popen(
                 command_of(name, trials, folder), cwd=HERE, env=environment, stdout=log, stderr=subprocess.STDOUT
             )
-            with ProcessTree(tag) as tree:
+            with ProcessTree(tag, memory=memory) as tree:
                 try:
                     code = process.wait(timeout=LIMIT)
                 except subprocess.TimeoutExpired:
@@ -89,10 +90,9 @@ def measure(name: str, trials: int) -> dict[str, Any]:
     tree.wait_until_gone(seconds=20)
     if len(accuracies) != trials:
         sys.exit(f"{name} was to run {trials} trials, but {len(accuracies)} ended well.")
+    cost = {"peak_mb": tree.peak_megabytes} if memory else {"wall_s": round(wall, 2), "cpu_s": tree.cpu_seconds}
     return {
-        "wall_s": round(wall, 2),
-        "cpu_s": tree.cpu_seconds,
-        "peak_mb": tree.peak_megabytes,
+        **cost,
         "trials": len(accuracies),
         "mean_val_acc": round(statistics.mean(accuracies), 4),
     }
@@ -115,13 +115,14 @@ def check_same_work(rounds: dict[str, list[dict[str, Any]]]) -> None:
         sys.exit(f"The contestants did not do the same work: mean val_acc {means}.")
 
 
-def medians_of(rounds: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+def medians_of(rounds: dict[str, list[dict[str, Any]]], peaks: dict[str, Any]) -> dict[str, dict[str, Any]]:
     summary: dict[str, dict[str, Any]] = {}
     for name, measured in rounds.items():
         summary[name] = {
             key: None if measured[0][key] is None else round(statistics.median(one[key] for one in measured), 2)
-            for key in ("wall_s", "cpu_s", "peak_mb")
+            for key in ("wall_s", "cpu_s")
         }
+        summary[name]["peak_mb"] = peaks[name]
     if RIVAL in summary:
         for one in summary.values():
             one[f"wall_over_{RIVAL}"] = round(one["wall_s"] / summary[RIVAL]["wall_s"], 2)
@@ -174,9 +175,8 @@ def main() -> None:
     full = set(names) == set(NAMES) and asked.trials == TRIALS and asked.rounds >= ROUNDS
     output: Path | None = asked.output or (HERE / "results" / "overhead.json" if full else None)
 
-    # Every library is read from disk once before the clock starts, or the first contestant would pay for all.
-    subprocess.run([sys.executable, "-c", "import optuna, pytorch_lightning, ray.tune, sklearn.datasets"], check=True)
     started_at, checked_out = datetime.now(timezone.utc), commit()
+    peaks = {name: measure(name, asked.trials, memory=True)["peak_mb"] for name in names}
     rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for number in range(asked.rounds):
         shift = number % len(names)  # nobody always runs first
@@ -189,7 +189,7 @@ def main() -> None:
             )
     if asked.trials >= TRIALS:  # the mean of fewer is too noisy to compare
         check_same_work(rounds)
-    summary = medians_of(rounds)
+    summary = medians_of(rounds, peaks)
     print_table(summary)
     report: dict[str, Any] = {
         "question": "What does the framework cost?",

@@ -16,14 +16,23 @@ class ProcessTree:
     A daemon that a framework starts need not be a child of the process that we wait for, so neither `wait4` nor a
     process group would see it; the environment is inherited by all of them. What a process used after the last look
     at it, an `_INTERVAL` at most, is missed.
+
+    Args:
+        tag: The variable's value.
+        memory: Whether to look at memory, too. To add up a process's mappings holds it up for milliseconds, so whoever
+            measures time does not.
     """
 
     VARIABLE = "OVERHEAD_TAG"
     _INTERVAL = 0.25
+    #: Looks after which a process has become its own program.
+    _YOUNG = 8
 
-    def __init__(self, tag: str) -> None:
+    def __init__(self, tag: str, *, memory: bool = True) -> None:
+        self._memory = memory
         self._mark = f"{self.VARIABLE}={tag}".encode()
         self._ours: dict[int, bool] = {}
+        self._looks: dict[int, int] = {}
         self._cpu: dict[int, float] = {}
         self._peak = 0.0
         self._done = threading.Event()
@@ -50,7 +59,7 @@ class ProcessTree:
     @property
     def peak_megabytes(self) -> float | None:
         """The largest sum of proportional set sizes: memory that processes share counts once."""
-        return round(self._peak) if self._possible else None
+        return round(self._peak) if self._possible and self._memory else None
 
     def wait_until_gone(self, seconds: float, *, but: str = "") -> bool:
         """Lets daemons end, so that they do not disturb the next contestant; answers whether they did.
@@ -80,7 +89,7 @@ class ProcessTree:
                 if stat:
                     fields = stat.rpartition(b")")[2].split()  # the name before may hold spaces
                     self._cpu[pid] = (int(fields[11]) + int(fields[12])) / ticks
-            if looks % 4 == 0:  # adding up mappings is not free
+            if self._memory and looks % 2 == 0:
                 self._peak = max(self._peak, sum(_proportional_kilobytes(pid) for pid in living) / 1024)
             looks += 1
 
@@ -88,7 +97,8 @@ class ProcessTree:
         pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
         for pid in pids:
             # A process shows its parent's environment until it has become its own program, so a no is asked again.
-            if not self._ours.get(pid):
+            looks = self._looks[pid] = self._looks.get(pid, 0) + 1
+            if not self._ours.get(pid) and looks <= self._YOUNG:
                 self._ours[pid] = self._mark in _read(pid, "environ").split(b"\0")
         return [pid for pid in pids if self._ours[pid]]
 
