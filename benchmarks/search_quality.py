@@ -145,7 +145,9 @@ def main() -> None:
         if asked.plot is not None:
             from search.plot import draw
 
-            draw(counted, references, title, asked.plot.with_stem(f"{asked.plot.stem}-{setting.workers}-{setting.cost}"))
+            draw(
+                counted, references, title, asked.plot.with_stem(f"{asked.plot.stem}-{setting.workers}-{setting.cost}")
+            )
     if asked.output is not None:
         asked.output.write_text(json.dumps(report, indent=2) + "\n")
         print(f"\nNumbers kept in {asked.output}")

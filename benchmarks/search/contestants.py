@@ -13,7 +13,7 @@ from search.ours import Ours
 from search.peers import OptunaTPE, RayHyperOptASHA, SyneTuneASHACQR
 from search.simulator import Contestant
 
-__all__ = ["CONTESTANTS", "OURS", "PEERS", "contestant"]
+__all__ = ["CONTESTANTS", "OURS", "PEERS", "SLOW", "contestant"]
 
 _RANDOM = {"name": "random"}
 #: The usual setting of asynchronous successive halving, everybody's alike.
@@ -27,7 +27,9 @@ CONTESTANTS: Mapping[str, Callable[[Task, int], Contestant]] = MappingProxyType(
         OURS: partial(Ours, searcher={"name": "tpe"}, scheduler={"name": "asha"}),
         "random": partial(Ours, searcher=_RANDOM, scheduler={"name": "none"}),
         "random + ASHA": partial(Ours, searcher=_RANDOM, scheduler=_ASHA),
+        "random + ASHA from 3": partial(Ours, searcher=_RANDOM, scheduler={**_ASHA, "grace_period": 3}),
         "Ray HyperOpt + ASHA": RayHyperOptASHA,
+        "Ray HyperOpt + ASHA from 3": partial(RayHyperOptASHA, grace_period=3),
         "Optuna TPE + median": partial(OptunaTPE, pruner="median"),
         "Optuna TPE + halving": partial(OptunaTPE, pruner="halving"),
         "Optuna TPE + Hyperband": partial(OptunaTPE, pruner="hyperband"),
@@ -37,11 +39,14 @@ CONTESTANTS: Mapping[str, Callable[[Task, int], Contestant]] = MappingProxyType(
 
 _NEEDS = {"Ray": "ray", "Optuna": "optuna", "Syne": "syne_tune"}
 
-#: Everybody else who is installed here.
+#: Half a minute a run, where the others take a second: only by name.
+SLOW = ("Syne Tune ASHA + CQR",)
+
+#: Everybody else who is installed here and is not slow.
 PEERS = tuple(
     name
     for name in CONTESTANTS
-    if name != OURS and find_spec(_NEEDS.get(name.partition(" ")[0], "numpy")) is not None
+    if name not in (OURS, *SLOW) and find_spec(_NEEDS.get(name.partition(" ")[0], "numpy")) is not None
 )
 
 

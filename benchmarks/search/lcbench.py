@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from search.curves import Task
 
 from lightning_hpo.space import Float, Int, Space
 from lightning_hpo.trial import Config
+from search.curves import Task
 
 __all__ = ["DEVELOPMENT", "HELD_OUT", "LCBench"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from search.curves import Task
 
 from lightning_hpo.objective import Objective
 from lightning_hpo.schedulers import SCHEDULERS
 from lightning_hpo.searchers import SEARCHERS
 from lightning_hpo.trial import Config, Outcome, Report, Status, Verdict
+from search.curves import Task
 
 __all__ = ["Ours"]
 

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from search.curves import Task
 
 from lightning_hpo.space import Float, Int, Parameter
 from lightning_hpo.trial import Config
+from search.curves import Task
 
 __all__ = ["OptunaTPE", "RayHyperOptASHA", "SyneTuneASHACQR"]
 
@@ -23,9 +23,15 @@ def _range(parameter: Parameter) -> Float | Int:
 
 
 class RayHyperOptASHA:
-    """Ray Tune's HyperOptSearch with Ray Tune's ASHA: rungs 1, 3, 9, 27, eta 3."""
+    """Ray Tune's HyperOptSearch with Ray Tune's ASHA, eta 3.
 
-    def __init__(self, task: Task, seed: int) -> None:
+    Args:
+        task: What is tuned.
+        seed: Seeds the searcher.
+        grace_period: The first rung; from 1 on, as it comes, they are 1, 3, 9 and 27.
+    """
+
+    def __init__(self, task: Task, seed: int, *, grace_period: int = 1) -> None:
         from ray import tune
         from ray.tune.schedulers import AsyncHyperBandScheduler
         from ray.tune.search.hyperopt import HyperOptSearch
@@ -42,7 +48,7 @@ class RayHyperOptASHA:
             metric="value",
             mode="max",
             max_t=task.max_epochs,
-            grace_period=1,
+            grace_period=grace_period,
             reduction_factor=3,
         )
         self._controller: Any = None  # ASHA does not look at it

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from search.curves import Curve, Task
-
 from lightning_hpo.trial import Config
+from search.curves import Curve, Task
 
 __all__ = ["Contestant", "Cost", "Trace", "simulate"]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
 from search.curves import Reference
 
 __all__ = ["SHARES", "Run", "Table", "best_known", "ranks", "summarize"]
