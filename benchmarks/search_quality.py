@@ -8,6 +8,7 @@ regret means here, and search/peers.py for how the others are set up.
     python benchmarks/search_quality.py --lcbench FOLDER                  all of it; takes hours, see --minutes
     python benchmarks/search_quality.py --lcbench FOLDER --minutes 4      goes on for four minutes; call it again
     python benchmarks/search_quality.py --lcbench FOLDER --held-out       the tasks that nothing was developed on
+    python benchmarks/search_quality.py --lcbench FOLDER --changes        ours with one setting changed at a time
     python benchmarks/search_quality.py --quick                           invented curves, ten seconds
 
 FOLDER holds the LCBench surrogate: `model.onnx` and `encoding.json` from github.com/slds-lmu/yahpo_data, folder
@@ -29,11 +30,11 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from overhead import commit, machine
-from search.contestants import CONTESTANTS, OURS, PEERS
+from search.contestants import CHANGES, CONTESTANTS, OURS, PEERS
 from search.curves import SYNTHETIC, Reference, Task
 from search.lcbench import DEVELOPMENT, HELD_OUT, LCBench
 from search.records import GRID, Setting, missing, read_runs, references_of, run_one, write_run
-from search.summary import SHARES, Run, Table, summarize
+from search.summary import SHARES, Run, Table, best_known, summarize
 
 RESULTS = Path(__file__).resolve().parent / "results"
 #: The places of the tables' shares in a run's values.
@@ -45,20 +46,20 @@ def at_shares(runs: Sequence[Run]) -> list[Run]:
     return [dataclasses.replace(run, values=tuple(run.values[place] for place in PLACES)) for run in runs]
 
 
-def tables(runs: Sequence[Run], references: Mapping[str, Reference]) -> dict[str, Table]:
-    """The tables of a setting; the best known value counts all runs given."""
-    return summarize(at_shares(runs), references)
+def tables(counted: Sequence[Run], runs: Sequence[Run], references: Mapping[str, Reference]) -> dict[str, Table]:
+    """The tables of those that are counted; the best known values are those of all runs."""
+    return summarize(at_shares(counted), references, best=best_known(runs, references))
 
 
 def shown(found: Mapping[str, Table], title: str) -> str:
     """The tables as text."""
-    heads = "".join(f"{f'{share:.0%}':>20}" for share in SHARES)
-    lines = [title, f"{'mean rank':<24}{heads}"]
+    heads = "".join(f"{f'{share:.0%}':>21}" for share in SHARES)
+    lines = [title, f"{'mean rank':<27}{heads}"]
     lines += [_line(name, table.rank, table.rank_interval, 2) for name, table in found.items()]
-    lines += [f"{'normalised regret':<24}{heads}"]
+    lines += [f"{'normalised regret':<27}{heads}"]
     lines += [_line(name, table.regret, table.regret_interval, 3) for name, table in found.items()]
-    lines += [f"{'regret, points':<24}{heads}"]
-    lines += [f"{name:<24}" + "".join(f"{value:>20.2f}" for value in table.points) for name, table in found.items()]
+    lines += [f"{'regret, points':<27}{heads}"]
+    lines += [f"{name:<27}" + "".join(f"{value:>21.2f}" for value in table.points) for name, table in found.items()]
     return "\n".join(lines)
 
 
@@ -67,7 +68,7 @@ def _line(name: str, values: Sequence[float], intervals: Sequence[tuple[float, f
         f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
         for value, (low, high) in zip(values, intervals, strict=True)
     ]
-    return f"{name:<24}" + "".join(f"{cell:>20}" for cell in cells)
+    return f"{name:<27}" + "".join(f"{cell:>21}" for cell in cells)
 
 
 def ratio(found: Mapping[str, Table]) -> dict[str, Any]:
@@ -85,6 +86,7 @@ def parse() -> argparse.Namespace:
     where.add_argument("--lcbench", type=Path, metavar="FOLDER", help="where the surrogate lies")
     where.add_argument("--quick", action="store_true", help="invented curves, two seeds, random search beside ours")
     parser.add_argument("--held-out", action="store_true", help="ten tasks that nothing was developed on")
+    parser.add_argument("--changes", action="store_true", help="ours with one setting changed at a time")
     parser.add_argument("--only", nargs="+", choices=CONTESTANTS, metavar="NAME", help="fewer contestants")
     parser.add_argument("--workers", nargs="+", type=int, default=[4, 16])
     parser.add_argument("--costs", nargs="+", choices=["epochs", "seconds"], default=["epochs", "seconds"])
@@ -106,7 +108,10 @@ def main() -> None:
         sample = 500
     else:
         chosen = HELD_OUT if asked.held_out else DEVELOPMENT
-        tasks, names = [LCBench(asked.lcbench, name) for name in chosen], asked.only or [OURS, *PEERS]
+        tasks, names = (
+            [LCBench(asked.lcbench, name) for name in chosen],
+            asked.only or [OURS, *(CHANGES if asked.changes else PEERS)],
+        )
         seeds, sample = asked.seeds, 10_000
     kept = asked.runs
     if kept is not None:
@@ -132,7 +137,7 @@ def main() -> None:
             if file is not None:
                 write_run(file, setting, runs[-1])
         counted = [run for run in runs if run.contestant in names]
-        found = tables(counted, references)
+        found = tables(counted, runs, references)
         if not found:
             continue
         pairs = len(at_least_all(counted, names))
@@ -146,7 +151,11 @@ def main() -> None:
             from search.plot import draw
 
             draw(
-                counted, references, title, asked.plot.with_stem(f"{asked.plot.stem}-{setting.workers}-{setting.cost}")
+                counted,
+                best_known(runs, references),
+                references,
+                title,
+                asked.plot.with_stem(f"{asked.plot.stem}-{setting.workers}-{setting.cost}"),
             )
     if asked.output is not None:
         asked.output.write_text(json.dumps(report, indent=2) + "\n")

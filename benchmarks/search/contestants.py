@@ -13,7 +13,7 @@ from search.ours import Ours
 from search.peers import OptunaTPE, RayHyperOptASHA, SyneTuneASHACQR
 from search.simulator import Contestant
 
-__all__ = ["CONTESTANTS", "OURS", "PEERS", "SLOW", "contestant"]
+__all__ = ["CHANGES", "CONTESTANTS", "OURS", "PEERS", "SLOW", "contestant"]
 
 _RANDOM = {"name": "random"}
 #: The usual setting of asynchronous successive halving, everybody's alike.
@@ -21,6 +21,31 @@ _ASHA = {"name": "asha", "grace_period": 1, "eta": 3}
 
 #: The one whose numbers are to be the best.
 OURS = "lightning-hpo"
+
+
+def _changed(searcher: Mapping[str, Any] = MappingProxyType({}), **scheduler: Any) -> Callable[[Task, int], Contestant]:
+    return partial(Ours, searcher={"name": "tpe", **searcher}, scheduler={"name": "asha", **scheduler})
+
+
+#: Ours with one thing changed, which says what each is worth.
+CHANGES: Mapping[str, Callable[[Task, int], Contestant]] = MappingProxyType(
+    {
+        "joint: false": _changed({"joint": False}),
+        "gamma: 0.05": _changed({"gamma": 0.05}),
+        "gamma: 0.15": _changed({"gamma": 0.15}),
+        "gamma: 0.25": _changed({"gamma": 0.25}),
+        "candidates: 24": _changed({"candidates": 24}),
+        "candidates: 128": _changed({"candidates": 128}),
+        "startup: 30": _changed({"startup": 30}),
+        "random_fraction: 0": _changed({"random_fraction": 0}),
+        "random_fraction: 0.3": _changed({"random_fraction": 0.3}),
+        "prior_weight: 3": _changed({"prior_weight": 3}),
+        "grace_period: 1": _changed(grace_period=1),
+        "grace_period: 6": _changed(grace_period=6),
+        "eta: 2": _changed(eta=2),
+        "eta: 4": _changed(eta=4),
+    }
+)
 
 CONTESTANTS: Mapping[str, Callable[[Task, int], Contestant]] = MappingProxyType(
     {
@@ -34,6 +59,7 @@ CONTESTANTS: Mapping[str, Callable[[Task, int], Contestant]] = MappingProxyType(
         "Optuna TPE + halving": partial(OptunaTPE, pruner="halving"),
         "Optuna TPE + Hyperband": partial(OptunaTPE, pruner="hyperband"),
         "Syne Tune ASHA + CQR": SyneTuneASHACQR,
+        **CHANGES,
     }
 )
 
@@ -46,20 +72,10 @@ SLOW = ("Syne Tune ASHA + CQR",)
 PEERS = tuple(
     name
     for name in CONTESTANTS
-    if name not in (OURS, *SLOW) and find_spec(_NEEDS.get(name.partition(" ")[0], "numpy")) is not None
+    if name not in (OURS, *SLOW, *CHANGES) and find_spec(_NEEDS.get(name.partition(" ")[0], "numpy")) is not None
 )
 
 
-def contestant(name: str, task: Task, seed: int, settings: Mapping[str, Mapping[str, Any]] | None = None) -> Contestant:
-    """A fresh contestant.
-
-    Args:
-        name: One of `CONTESTANTS`.
-        task: What it tunes.
-        seed: What it is seeded with.
-        settings: For ours, `searcher` and `scheduler` settings that replace the defaults.
-    """
-    if not settings:
-        return CONTESTANTS[name](task, seed)
-    searcher = {"name": "tpe", **settings.get("searcher", {})}
-    return Ours(task, seed, searcher=searcher, scheduler={"name": "asha", **settings.get("scheduler", {})})
+def contestant(name: str, task: Task, seed: int) -> Contestant:
+    """A fresh one of `CONTESTANTS`."""
+    return CONTESTANTS[name](task, seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,7 @@ class Task(ABC):
     max_epochs: int
 
     @abstractmethod
-    def measure(self, configs: list[Config], first: int, last: int) -> tuple[_Floats, _Floats]:
+    def measure(self, configs: Sequence[Config], first: int, last: int) -> tuple[_Floats, _Floats]:
         """Values and seconds since the start, each `[configs, epochs]`, for the epochs `first` to `last`."""
 
     def curve(self, config: Config) -> Curve:
@@ -122,7 +123,7 @@ class Synthetic(Task):
         self._deceit = deceit
         self._best = np.random.default_rng(zlib.crc32(name.encode())).uniform(0.2, 0.8, 4)
 
-    def measure(self, configs: list[Config], first: int, last: int) -> tuple[_Floats, _Floats]:
+    def measure(self, configs: Sequence[Config], first: int, last: int) -> tuple[_Floats, _Floats]:
         """Values of 0 to 100; an epoch takes the longer the more units there are."""
         places = np.array([self._place(config) for config in configs])
         epochs = np.arange(first, last + 1)
@@ -130,8 +131,8 @@ class Synthetic(Task):
         rugged = 0.05 * np.sin(9 * places).sum(axis=1)
         end = 100 / (1 + np.exp(4 * (away + rugged) - 2))
         pace = 0.05 + 0.5 * places[:, 0] * self._deceit + 0.1 * places[:, 1]
-        values = end[:, None] * (1 - np.exp(-pace[:, None] * epochs))
-        seconds = (1 + 9 * places[:, 2])[:, None] * epochs
+        values: _Floats = end[:, None] * (1 - np.exp(-pace[:, None] * epochs))
+        seconds: _Floats = (1 + 9 * places[:, 2])[:, None] * epochs.astype(float)
         return values, seconds
 
     def _place(self, config: Any) -> list[float]:

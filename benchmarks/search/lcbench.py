@@ -8,6 +8,7 @@ AutoML-Conf 2022.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ class LCBench(Task):
         self._code = json.loads((folder / "encoding.json").read_text())["OpenML_task_id"][name]
 
     def measure(
-        self, configs: list[Config], first: int, last: int
+        self, configs: Sequence[Config], first: int, last: int
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """The surrogate's answers, all configs and epochs in one batch."""
         epochs = np.arange(first, last + 1)

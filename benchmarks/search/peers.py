@@ -55,7 +55,7 @@ class RayHyperOptASHA:
         logging.getLogger("hyperopt").setLevel(logging.ERROR)
 
     def suggest(self, trial: int) -> Config:
-        config = self._searcher.suggest(str(trial))
+        config: Any = self._searcher.suggest(str(trial))
         self._scheduler.on_trial_add(self._controller, _ray_trial(trial))
         return {name: value.item() if isinstance(value, np.generic) else value for name, value in config.items()}
 
@@ -107,9 +107,9 @@ class OptunaTPE:
     def suggest(self, trial: int) -> Config:
         asked = self._trials[trial] = self._study.ask()
         return {
-            name: (asked.suggest_int if isinstance(range_, Int) else asked.suggest_float)(
-                name, range_.low, range_.high, log=range_.log
-            )
+            name: asked.suggest_int(name, int(range_.low), int(range_.high), log=range_.log)
+            if isinstance(range_, Int)
+            else asked.suggest_float(name, range_.low, range_.high, log=range_.log)
             for name, range_ in self._space.items()
         }
 

@@ -14,7 +14,9 @@ from search.summary import Run, summarize
 __all__ = ["draw"]
 
 
-def draw(runs: Sequence[Run], references: Mapping[str, Reference], title: str, file: Path) -> None:
+def draw(
+    runs: Sequence[Run], best: Mapping[str, float], references: Mapping[str, Reference], title: str, file: Path
+) -> None:
     """One line for each contestant, with its 95 % interval; needs matplotlib."""
     import matplotlib
 
@@ -22,8 +24,9 @@ def draw(runs: Sequence[Run], references: Mapping[str, Reference], title: str, f
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
-    for name, table in summarize(runs, references, resamples=200).items():
-        shares, low, high = 100 * np.array(GRID), *np.array(table.regret_interval).T
+    for name, table in summarize(runs, references, resamples=200, best=best).items():
+        shares = 100 * np.array(GRID)
+        low, high = np.array(table.regret_interval).T
         (line,) = axes.plot(shares, table.regret, label=name, linewidth=3 if name == "lightning-hpo" else 1.5)
         axes.fill_between(shares, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
     axes.set(title=title, xlabel="% of the budget", ylabel="mean normalised regret", yscale="log", xlim=(2, 100))

@@ -39,11 +39,11 @@ class Setting:
     budget: float = 30.0
 
 
-def run_one(name: str, task: Task, seed: int, setting: Setting, of: Reference, **settings: Any) -> Run:
-    """One contestant's run; `settings` are those of `contestant`."""
+def run_one(name: str, task: Task, seed: int, setting: Setting, of: Reference) -> Run:
+    """One contestant's run."""
     began = time.perf_counter()
     trace = simulate(
-        contestant(name, task, seed, settings),
+        contestant(name, task, seed),
         task,
         workers=setting.workers,
         budget=setting.budget,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class Ramp(Task):
     space = Space({"x": Float(0, 1)})
 
     def measure(
-        self, configs: list[Config], first: int, last: int
+        self, configs: Sequence[Config], first: int, last: int
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         x = np.array([[config["x"]] for config in configs])
         epochs = np.arange(first, last + 1)
