@@ -140,7 +140,7 @@ def main() -> None:
         found = tables(counted, runs, references)
         if not found:
             continue
-        pairs = len(at_least_all(counted, names))
+        pairs = len(at_least_all(counted, list(found)))
         title = f"{setting.workers} workers, cost in {setting.cost}, {pairs} (task, seed) pairs"
         print(f"\n{shown(found, title)}\n{ratio(found)}", flush=True)
         report["settings"][title] = {
