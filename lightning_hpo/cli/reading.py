@@ -23,7 +23,7 @@ from lightning_hpo.results import Results, RunFolder, RunState
 from lightning_hpo.trial import Status
 from lightning_hpo.tuning.plain_lines import counted, shown_config, shown_value
 
-__all__ = ["show_best", "show_runs", "show_status"]
+__all__ = ["extend_with", "show_best", "show_runs", "show_status"]
 
 
 def show_status(path: Path, as_json: bool) -> None:
