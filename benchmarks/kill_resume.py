@@ -25,10 +25,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from lightning_hpo.results import RunFolder, RunState
 from overhead import HERE, commit, machine
 from process_tree import ProcessTree
-
-from lightning_hpo.results import RunFolder, RunState
 
 COMMAND = Path(sys.executable).with_name("lightning-hpo")
 RECIPE = HERE.parent / "recipes" / "digits-mlp.yaml"

@@ -22,10 +22,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from lightning_hpo.results import RunFolder
 from overhead import COMMAND, HERE, commit, machine
 from process_tree import ProcessTree
-
-from lightning_hpo.results import RunFolder
 
 TRIALS = 500
 #: Trials between two looks, and until the first one: caches are filled by then.

@@ -34,7 +34,9 @@ class ASHAScheduler(Scheduler):
     Args:
         objective: What is compared; its mode decides what "best" means.
         max_epochs: The last epoch of a full trial.
-        grace_period: The first rung, in epochs. No trial is stopped before it.
+        grace_period: The first rung, in epochs. No trial is stopped before it. Left out, it is a sixteenth of
+            `max_epochs`, rounded, and at least 1: what learns fastest in the very first epochs is often not what ends
+            best (docs/search.md).
         eta: How sharply each rung cuts, and how far apart the rungs are; 3 keeps about a third.
 
     Raises:
@@ -45,8 +47,12 @@ class ASHAScheduler(Scheduler):
 
     name: ClassVar[str] = "asha"
 
-    def __init__(self, *, objective: Objective, max_epochs: int, grace_period: int = 1, eta: float = 3) -> None:
+    def __init__(
+        self, *, objective: Objective, max_epochs: int, grace_period: int | None = None, eta: float = 3
+    ) -> None:
         super().__init__(objective=objective, max_epochs=max_epochs)
+        if grace_period is None:
+            grace_period = max(1, math.floor(max_epochs / 16 + 0.5))
         if not isinstance(grace_period, int) or isinstance(grace_period, bool) or not 1 <= grace_period <= max_epochs:
             late = isinstance(grace_period, int) and grace_period > max_epochs
             fact = f"is {grace_period!r}" + (f", but trials run {max_epochs} epochs" if late else "")

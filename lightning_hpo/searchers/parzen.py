@@ -84,11 +84,27 @@ class Parzen:
 class _Column(ABC):
     """One parameter as hyperopt sees it: a position on a line, or the place of an option."""
 
+    varies = True
+
     @abstractmethod
     def position(self, value: Any) -> float: ...
 
     @abstractmethod
+    def value(self, position: float) -> Any: ...
+
+    @abstractmethod
     def draw(self, below: _Floats, above: _Floats, rng: np.random.Generator, candidates: int, prior: float) -> Any: ...
+
+    @abstractmethod
+    def near(self, centres: _Floats, width: float, rng: np.random.Generator) -> _Floats:
+        """A position near each centre, drawn from its kernel; anywhere where the centre is NaN."""
+
+    @abstractmethod
+    def log_kernel(self, places: _Floats, centres: _Floats, width: float) -> _Floats:
+        """How much likelier a place is under a centre's kernel than under the prior, logarithmic, `[places, centres]`.
+
+        The width is a share of the range.
+        """
 
 
 def _column(parameter: Parameter) -> _Column:
@@ -106,14 +122,25 @@ def _column(parameter: Parameter) -> _Column:
 
 
 class _Constant(_Column):
+    varies = False
+
     def __init__(self, parameter: Parameter) -> None:
         self._parameter = parameter
 
     def position(self, value: Any) -> float:
         return 0.0
 
+    def value(self, position: float) -> Any:
+        return self._parameter.middle()
+
     def draw(self, below: _Floats, above: _Floats, rng: np.random.Generator, candidates: int, prior: float) -> Any:
         return self._parameter.middle()
+
+    def near(self, centres: _Floats, width: float, rng: np.random.Generator) -> _Floats:
+        return np.zeros(len(centres))
+
+    def log_kernel(self, places: _Floats, centres: _Floats, width: float) -> _Floats:
+        return np.zeros((len(places), len(centres)))
 
 
 class _Options(_Column):
@@ -130,7 +157,23 @@ class _Options(_Column):
         good, bad = self._probabilities(below, prior), self._probabilities(above, prior)
         places = categorical(good, rng=rng, size=(candidates,))
         ratio = tpe.categorical_lpdf(places, good) - tpe.categorical_lpdf(places, bad)
-        return self._parameter.decode(self._parameter.encode(self._values[int(places[np.argmax(ratio)])]))
+        return self.value(places[np.argmax(ratio)])
+
+    def value(self, position: float) -> Any:
+        return self._parameter.decode(self._parameter.encode(self._values[int(position)]))
+
+    def near(self, centres: _Floats, width: float, rng: np.random.Generator) -> _Floats:
+        anywhere = rng.integers(len(self._values), size=len(centres)).astype(float)
+        leaves = (rng.random(len(centres)) < width) | np.isnan(centres)
+        return np.where(leaves, anywhere, centres)
+
+    def log_kernel(self, places: _Floats, centres: _Floats, width: float) -> _Floats:
+        count = len(
+            self._values
+        )  # with probability `width` the option is drawn anew, the centre's own among the others
+        same = places[:, None] == centres
+        ratio: _Floats = np.log(np.where(same, (1 - width) * count + width, width))
+        return ratio
 
     def _probabilities(self, places: _Floats, prior: float) -> _Floats:
         count = len(self._values)
@@ -170,6 +213,23 @@ class _Line(_Column):
 
     quantum: float | None = None
 
+    def near(self, centres: _Floats, width: float, rng: np.random.Generator) -> _Floats:
+        span = self.high - self.low
+        places = rng.uniform(self.low, self.high, len(centres))
+        left = np.flatnonzero(~np.isnan(centres))
+        while len(left):  # what falls outside is drawn again, as hyperopt does
+            places[left] = rng.normal(centres[left], width * span)
+            left = left[(places[left] < self.low) | (places[left] > self.high)]
+        return places
+
+    def log_kernel(self, places: _Floats, centres: _Floats, width: float) -> _Floats:
+        span = self.high - self.low
+        sigma = width * span
+        inside = tpe.normal_cdf(self.high, centres, sigma) - tpe.normal_cdf(self.low, centres, sigma)
+        away = (places[:, None] - centres) / sigma
+        density: _Floats = -0.5 * away * away - np.log(inside * (sigma / span * math.sqrt(2 * math.pi)))
+        return density
+
     def _mixture(self, places: _Floats, prior: float) -> tuple[_Floats, _Floats, _Floats]:
         mixture: tuple[_Floats, _Floats, _Floats] = tpe.adaptive_parzen_normal(
             places, prior, (self.low + self.high) / 2, self.high - self.low
@@ -197,6 +257,19 @@ class _Steps(_Line):
 
     def value(self, position: float) -> Any:
         return self._parameter.round(self._start + position * self._step)
+
+    def near(self, centres: _Floats, width: float, rng: np.random.Generator) -> _Floats:
+        # half a step of room at both ends, which a draw on the very border must not leave
+        return np.clip(np.rint(super().near(centres, width, rng)), self.low + 0.5, self.high - 0.5)
+
+    def log_kernel(self, places: _Floats, centres: _Floats, width: float) -> _Floats:
+        span = self.high - self.low
+        sigma = width * span
+        inside = tpe.normal_cdf(self.high, centres, sigma) - tpe.normal_cdf(self.low, centres, sigma)
+        upper, lower = (places + 0.5)[:, None], (places - 0.5)[:, None]
+        mass = tpe.normal_cdf(upper, centres, sigma) - tpe.normal_cdf(lower, centres, sigma)
+        ratio: _Floats = np.log(np.maximum(mass / inside * span, 1e-300))
+        return ratio
 
     def _log_density(self, places: _Floats, mixture: tuple[_Floats, _Floats, _Floats]) -> _Floats:
         # hyperopt's GMM1_lpdf loops over the trials in Python when there is a q; the same sum in one step:

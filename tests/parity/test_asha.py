@@ -32,7 +32,9 @@ class Pair:
     """Both schedulers, fed alike."""
 
     def __init__(self) -> None:
-        self.ours = ASHAScheduler(objective=Objective(metric="acc", mode="max"), max_epochs=MAX_EPOCHS, eta=3)
+        self.ours = ASHAScheduler(
+            objective=Objective(metric="acc", mode="max"), max_epochs=MAX_EPOCHS, grace_period=1, eta=3
+        )
         self.rays = AsyncHyperBandScheduler(
             metric="acc", mode="max", max_t=MAX_EPOCHS, grace_period=1, reduction_factor=3, stop_last_trials=False
         )

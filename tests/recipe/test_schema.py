@@ -99,8 +99,8 @@ def test_every_algorithm_is_offered_with_its_words_and_defaults(kind: str):
 
 def test_a_setting_has_its_type_default_and_description():
     asha = next(a for a in SCHEMA["$defs"]["scheduler"]["oneOf"] if a.get("properties", {}).get("eta"))
-    assert asha["properties"]["grace_period"] == {
-        "type": "integer",
-        "default": 1,
-        "description": "The first rung, in epochs. No trial is stopped before it.",
+    assert asha["properties"]["eta"] == {
+        "type": "number",
+        "default": 3,
+        "description": "How sharply each rung cuts, and how far apart the rungs are; 3 keeps about a third.",
     }

@@ -18,6 +18,7 @@ GO, STOP = Verdict.CONTINUE, Verdict.STOP
 
 
 def asha(max_epochs: int = 30, mode: Mode = "min", **settings: Any) -> ASHAScheduler:
+    settings = {"grace_period": 1, **settings}
     return ASHAScheduler(objective=Objective(metric="m", mode=mode), max_epochs=max_epochs, **settings)
 
 
@@ -45,6 +46,16 @@ def test_rungs_stand_at_powers_of_eta_below_the_end(
     max_epochs: int, settings: dict[str, Any], rungs: tuple[int, ...]
 ) -> None:
     assert asha(max_epochs, **settings).milestones == rungs
+
+
+@pytest.mark.parametrize(
+    ("max_epochs", "first"),
+    # a sixteenth: 0.06, 1.44, 1.5 (rounds up), 1.88, 3.25, 6.25
+    [(1, None), (23, 1), (24, 2), (30, 2), (52, 3), (100, 6)],
+)
+def test_left_out_the_first_rung_is_a_sixteenth_of_a_full_training(max_epochs: int, first: int | None) -> None:
+    made = ASHAScheduler(objective=Objective(metric="m"), max_epochs=max_epochs)
+    assert next(iter(made.milestones), None) == first
 
 
 @settings(deadline=None)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lightning_hpo.errors import SettingError
 from lightning_hpo.objective import Objective
@@ -111,6 +113,32 @@ def test_an_adopted_config_outside_the_space_is_left_aside() -> None:
     assert searcher.state_dict()["trials"] == []
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    events=st.lists(
+        st.tuples(
+            st.integers(0, 7),
+            st.sampled_from(["report", "end", "fail"]),
+            st.sampled_from([0.1, 0.5, 0.5, math.nan, math.inf]),
+        ),
+        max_size=40,
+    )
+)
+def test_the_order_that_is_kept_up_is_that_of_sorting_everything(events: list[tuple[int, str, float]]) -> None:
+    searcher = tpe()
+    steps = [0] * 8
+    for trial in range(8):
+        searcher.adopt(trial, {"x": trial / 8})
+    for trial, what, loss in events:
+        steps[trial] += 1
+        if what == "report":
+            searcher.observe(Report(trial=trial, step=steps[trial], metrics={"loss": loss}))
+        else:
+            status = Status.COMPLETED if what == "end" else Status.FAILED
+            searcher.end(Outcome(trial=trial, status=status, step=steps[trial], metrics={"loss": loss}))
+        assert [place for _, place in searcher._ranked] == best_first(searcher._records)
+
+
 # ---------------------------------------------------------------- when and where it looks
 
 
@@ -212,18 +240,52 @@ def test_suggestions_take_conditions_choices_and_steps_together() -> None:
         }
     )
     searcher = tpe(space, startup=5, random_fraction=0)
-    for trial in range(40):
+    last = []
+    for trial in range(60):
         config = searcher.suggest(trial)
         assert space.contains(config)
         loss = (config["optimizer"] != "adam") + config["batch"] / 64 + (config["layers"] is None)
         searcher.observe(Report(trial=trial, step=1, metrics={"loss": loss}))
-    last = [searcher.suggest(100 + trial) for trial in range(20)]
+        last = [*last, config][-20:]
     # a random point is one of adam with a batch of 16 or 32 and some layers with probability 1/2 * 1/2 * 2/3 = 1/6
     assert sum(c["optimizer"] == "adam" and c["batch"] <= 32 and c["layers"] is not None for c in last) >= 10
 
 
+def test_workers_that_ask_before_anybody_reports_are_sent_apart() -> None:
+    def spread(searcher: TPESearcher) -> float:
+        for trial in range(40):
+            x = trial / 40
+            searcher.adopt(trial, {"x": x})
+            searcher.observe(Report(trial=trial, step=1, metrics={"loss": abs(x - 0.3)}))
+        asked = [searcher.suggest(100 + trial)["x"] for trial in range(16)]
+        return float(np.std(asked))
+
+    # hyperopt's own estimators know nothing of trials that have not reported
+    assert spread(tpe(random_fraction=0)) > 2 * spread(tpe(random_fraction=0, joint=False))
+
+
+def test_of_very_many_bad_trials_an_even_share_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    searcher = tpe(random_fraction=0)
+    for trial in range(1200):
+        searcher.adopt(trial, {"x": trial / 1200})
+        searcher.observe(Report(trial=trial, step=1, metrics={"loss": float(trial)}))
+    searcher.suggest(2000)
+    seen: list[np.ndarray] = []
+    model = searcher._model
+    assert model is not None
+    monkeypatch.setattr(model, "propose", lambda good, bad, rng: seen.extend((good, bad)) or {"x": 0.5})
+    searcher.suggest(2001)
+    good, bad = seen
+    # 25 are good; of the other 1175, 500, and the one that was suggested and has not reported; in ranks 2.35 apart
+    assert good[:, 0] == pytest.approx(np.arange(25) / 1200)
+    assert len(bad) == 501
+    gaps = np.round(np.diff(bad[:500, 0]) * 1200)
+    assert set(gaps) == {2, 3}
+    assert (bad[0, 0], bad[499, 0]) == pytest.approx((25 / 1200, 1199 / 1200))
+
+
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("wrong", "message"),
     [
         ({"startup": -1}, "startup is -1. Expected a whole number, 0 or more."),
         ({"startup": 2.5}, "startup is 2.5. Expected a whole number, 0 or more."),
@@ -234,10 +296,11 @@ def test_suggestions_take_conditions_choices_and_steps_together() -> None:
         ({"candidates": 0}, "candidates is 0. Expected a whole number, 1 or more."),
         ({"candidates": True}, "candidates is True. Expected a whole number, 1 or more."),
         ({"prior_weight": 0}, "prior_weight is 0. Expected prior_weight > 0."),
+        ({"joint": 1}, "joint is 1. Expected True or False."),
         ({"random_fraction": 1.1}, "random_fraction is 1.1. Expected 0 <= random_fraction <= 1."),
     ],
 )
-def test_a_setting_out_of_bounds_says_so(settings: dict[str, Any], message: str) -> None:
+def test_a_setting_out_of_bounds_says_so(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError) as caught:
-        tpe(**settings)
+        tpe(**wrong)
     assert str(caught.value) == message
