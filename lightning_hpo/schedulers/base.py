@@ -20,7 +20,8 @@ class Scheduler(ABC):
     may come at any step, not only at milestones, and trials interleave in any order.
 
     Subclasses take further settings as keyword arguments with defaults; these are what a recipe may write under
-    `tune.scheduler`. A setting out of bounds raises `SettingError`.
+    `tune.scheduler`. Each is kept as an attribute of the same name, from which an equal scheduler can be made. A
+    setting out of bounds raises `SettingError`.
 
     Args:
         objective: What is compared, through `Objective.loss`; its mode decides what "best" means.

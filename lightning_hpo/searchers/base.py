@@ -24,7 +24,8 @@ class Searcher(ABC):
     with the same arguments give the same suggestions.
 
     Subclasses take further settings as keyword arguments with defaults; these are what a recipe may write under
-    `tune.searcher`. A setting out of bounds raises `SettingError`.
+    `tune.searcher`. Each is kept as an attribute of the same name, from which an equal searcher can be made. A setting
+    out of bounds raises `SettingError`.
 
     Args:
         space: What may vary.

@@ -135,10 +135,11 @@ def contradictions(settings: RunSettings, opened: Opened) -> list[str]:
         for name in dict.fromkeys([*then, *now])
         if now.get(name) != then.get(name)
     ]
+    said = settings.explicit()
     pairs = {
         "tune.objective": (settings.objective, opened.objective),
-        "tune.searcher": (_plain_algorithm(settings.searcher), dict(opened.searcher)),
-        "tune.scheduler": (_plain_algorithm(settings.scheduler), dict(opened.scheduler)),
+        "tune.searcher": (_compared(settings.searcher, said.searcher, opened.searcher), dict(opened.searcher)),
+        "tune.scheduler": (_compared(settings.scheduler, said.scheduler, opened.scheduler), dict(opened.scheduler)),
         "tune.n_trials": (settings.trials(), opened.n_trials),
         "tune.resource": (settings.resource, opened.resource),
         "seed_everything": (settings.seed, opened.seed),
@@ -147,5 +148,9 @@ def contradictions(settings: RunSettings, opened: Opened) -> list[str]:
     return lines + [f"{name} is {now}, but was {then}" for name, (now, then) in pairs.items() if now != then]
 
 
-def _plain_algorithm(algorithm: tuple[str, Mapping[str, Any]]) -> dict[str, Any]:
-    return {"name": algorithm[0], **algorithm[1]}
+def _compared(
+    asked: tuple[str, Mapping[str, Any]], said: tuple[str, Mapping[str, Any]], opened: Mapping[str, Any]
+) -> dict[str, Any]:
+    """An algorithm as it is asked for, or with its defaults said where the run was opened with just these."""
+    short, whole = ({"name": name, **settings} for name, settings in (asked, said))
+    return whole if whole == dict(opened) else short

@@ -80,7 +80,7 @@ def execute(
             raise InternalError("A study began without having been looked at.")
         if seen.problems:
             raise study.complain(seen.problems)
-        settings = study.settings(seen)
+        settings = study.settings(seen).explicit()
         made = TuningRun(settings, folder, listeners)
         folder.write_recipe(study.recipe(settings))
         if study.pickled:

@@ -100,9 +100,11 @@ def _settings(recipe: Recipe, seed: int, seen: Examination) -> RunSettings:
 
 
 def _resolved(recipe: Recipe, settings: RunSettings) -> str:
-    """The recipe as it ran: seed drawn, `@tunable` space written out."""
+    """The recipe as it ran: seed drawn, `@tunable` space and the settings of searcher and scheduler written out."""
     config = {**recipe.config, "seed_everything": settings.seed}
-    tune = recipe.tune.model_copy(update={"space": settings.space})
+    searcher = recipe.tune.searcher.model_copy(update={"settings": dict(settings.searcher[1])})
+    scheduler = recipe.tune.scheduler.model_copy(update={"settings": dict(settings.scheduler[1])})
+    tune = recipe.tune.model_copy(update={"space": settings.space, "searcher": searcher, "scheduler": scheduler})
     header = f"The resolved recipe of a run of {recipe.source}; it can be run again as it is."
     return dataclasses.replace(recipe, config=config, tune=tune).dump(header)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -142,6 +142,14 @@ class RunSettings:
         scheduler: Scheduler = SCHEDULERS[name](objective=self.objective, max_epochs=self.max_epochs, **settings)
         return scheduler
 
+    def explicit(self) -> RunSettings:
+        """The same, with every setting of searcher and scheduler said, those left to their defaults among them.
+
+        What a run begins with is kept so, and it is gone on with as it began when a later release has other defaults.
+        """
+        searcher, scheduler = _said(self.make_searcher()), _said(self.make_scheduler())
+        return replace(self, searcher=(self.searcher[0], searcher), scheduler=(self.scheduler[0], scheduler))
+
     def encode(self, config: Config) -> dict[str, Any]:
         """A config as plain data, also where a default lies outside the space."""
         found: dict[str, Any] = {}
@@ -169,12 +177,21 @@ def _check_algorithm(kind: str, registry: Mapping[str, Any], given: tuple[str, M
     if name not in registry:
         known = ", ".join(sorted(registry))
         raise UsageError(f"{kind} is '{name}'. Known {kind}s: {known}. {did_you_mean(name, registry)}".rstrip())
-    known_settings = [known for known in arguments_of(registry[name]).names if known not in _GIVEN]
+    known_settings = _settings_of(registry[name])
     for setting in settings:
         if setting not in known_settings:
             takes = f"It takes: {', '.join(known_settings)}." if known_settings else "It takes no settings."
             hint = did_you_mean(setting, known_settings)
             raise UsageError(f"{kind} '{name}' takes no setting '{setting}'. {takes} {hint}".rstrip())
+
+
+def _settings_of(algorithm: Any) -> list[str]:
+    return [name for name in arguments_of(algorithm).names if name not in _GIVEN]
+
+
+def _said(made: Any) -> dict[str, Any]:
+    """The settings of a searcher or scheduler, each of which it keeps under its own name."""
+    return {name: getattr(made, name) for name in _settings_of(type(made))}
 
 
 def plain_defaults(space: Space, defaults: Config) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from lightning_hpo import Choice, Float, Objective, Outcome, Report, Space, Status, Trial, Verdict
+from lightning_hpo.errors import RunFolderError
 from lightning_hpo.results import Extended, RunFolder
 from lightning_hpo.space.syntax import render
 from lightning_hpo.tuning.run import TuningRun
@@ -161,3 +162,12 @@ def test_initial_points_that_were_waiting_still_come_first(tmp_path: Path):
     following = live.propose()
     assert following is not None
     assert following.config == {"model.lr": 0.02, "model.width": 2}
+
+
+def test_settings_left_to_their_defaults_are_those_that_the_journal_says(tmp_path: Path):
+    first = driven(opened(tmp_path / "first", settings(searcher=("tpe", {})).explicit()))
+    again = replayed(copied(first, tmp_path / "again"), settings(searcher=("tpe", {})))
+    assert states(again) == states(first)
+    said = r"tune.searcher is {'name': 'tpe', 'gamma': 0.5}, but was {'name': 'tpe', 'startup': 10, "
+    with pytest.raises(RunFolderError, match=said):
+        replayed(copied(first, tmp_path / "other"), settings(searcher=("tpe", {"gamma": 0.5})))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 
 from lightning_hpo import Choice, Float, Int, Objective, Space, UsageError
 from lightning_hpo.errors import SettingError, SpaceError
+from lightning_hpo.schedulers import SCHEDULERS
+from lightning_hpo.searchers import SEARCHERS
 from lightning_hpo.tuning.settings import RunSettings, plain_defaults, trial_seed
 
 SPACE = Space(
@@ -188,3 +191,22 @@ def test_two_searchers_of_the_same_settings_suggest_the_same():
 def test_a_grid_over_a_continuous_range_says_what_it_needs():
     with pytest.raises(SpaceError, match=r"A grid needs points, but model.lr, model.momentum are continuous"):
         settings(searcher=("grid", {})).make_searcher()
+
+
+@pytest.mark.parametrize("searcher", sorted(SEARCHERS))
+@pytest.mark.parametrize("scheduler", sorted(SCHEDULERS))
+def test_with_everything_said_a_run_has_the_same_searcher_and_scheduler(searcher: str, scheduler: str):
+    space = Space({"model.depth": Int(1, 3)})
+    plain = settings(space=space, defaults={"model.depth": 1}, searcher=(searcher, {}), scheduler=(scheduler, {}))
+    said = plain.explicit()
+    assert said.explicit() == said
+    assert said.make_searcher().state_dict() == plain.make_searcher().state_dict()
+    assert said.make_scheduler().state_dict() == plain.make_scheduler().state_dict()
+    json.dumps([said.searcher, said.scheduler])  # a journal and a recipe can hold it
+
+
+def test_what_was_left_to_a_default_is_said_and_what_was_asked_for_stays():
+    said = settings(max_epochs=48, searcher=("tpe", {"gamma": 0.3})).explicit()
+    assert said.searcher[1]["gamma"] == 0.3
+    assert set(said.searcher[1]) == {"startup", "gamma", "candidates", "prior_weight", "random_fraction", "joint"}
+    assert said.scheduler == ("asha", {"grace_period": 3, "eta": 3})
