@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_hpo.results import RunFolder, RunState
-from overhead import HERE, commit, machine
+from overhead import HERE, commit, keep, machine
 from process_tree import ProcessTree
 
 COMMAND = Path(sys.executable).with_name("lightning-hpo")
@@ -156,9 +156,7 @@ def main() -> None:
     print(json.dumps({name: report[name] for name in report if name not in ("machine", "question")}, indent=2))
     output = asked.output or HERE / "results" / f"kill_resume{'_one_worker' if asked.workers == 1 else ''}.json"
     if asked.output or (sum(kills.values()) >= 20 and asked.recipe == RECIPE and asked.trials is None):
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(json.dumps(report, indent=2) + "\n")
-        print(f"Numbers kept in {output}")
+        keep(report, output)
     if report["trials_lost"] or not report.get("same_trials", True):
         sys.exit("Something was lost.")
 

@@ -164,6 +164,13 @@ def commit() -> str:
     return head + (" with changes" if others else "")
 
 
+def keep(report: dict[str, Any], output: Path) -> None:
+    """Writes a benchmark's numbers, and says where."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(report, indent=2) + "\n")
+    print(f"\nNumbers kept in {output}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
@@ -204,9 +211,7 @@ def main() -> None:
         report["help_s"] = help_seconds()
         print(f"\nlightning-hpo --help: {report['help_s']} s")
     if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(json.dumps(report, indent=2) + "\n")
-        print(f"\nNumbers kept in {output}")
+        keep(report, output)
 
 
 if __name__ == "__main__":

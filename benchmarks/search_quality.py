@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -29,7 +28,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from overhead import commit, machine
+from overhead import commit, keep, machine
 from search.contestants import CHANGES, CONTESTANTS, OURS, PEERS
 from search.curves import SYNTHETIC, Reference, Task
 from search.lcbench import DEVELOPMENT, HELD_OUT, LCBench
@@ -158,8 +157,7 @@ def main() -> None:
                 asked.plot.with_stem(f"{asked.plot.stem}-{setting.workers}-{setting.cost}"),
             )
     if asked.output is not None:
-        asked.output.write_text(json.dumps(report, indent=2) + "\n")
-        print(f"\nNumbers kept in {asked.output}")
+        keep(report, asked.output)
 
 
 def at_least_all(runs: Sequence[Run], names: Sequence[str]) -> set[tuple[str, int]]:

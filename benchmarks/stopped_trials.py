@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_hpo.results import RunFolder
-from overhead import COMMAND, HERE, commit, machine
+from overhead import COMMAND, HERE, commit, keep, machine
 from process_tree import ProcessTree
 
 TRIALS = 500
@@ -100,9 +100,7 @@ def main() -> None:
     print(json.dumps({name: report[name] for name in ("trials", "workers", "grown")}, indent=2))
     output = asked.output or (HERE / "results" / "stopped_trials.json" if asked.trials >= TRIALS else None)
     if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(json.dumps(report, indent=2) + "\n")
-        print(f"Numbers kept in {output}")
+        keep(report, output)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ losses are told to each searcher, then it is asked for ten more configs, each of
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import statistics
@@ -27,7 +26,7 @@ from lightning_hpo.objective import Objective
 from lightning_hpo.searchers import TPESearcher
 from lightning_hpo.space import Choice, Float, Int, Space
 from lightning_hpo.trial import Outcome, Report, Status
-from overhead import commit, machine
+from overhead import commit, keep, machine
 
 RESULTS = Path(__file__).resolve().parent / "results"
 OPTIONS = ["a", "b", "c", "d"]
@@ -130,8 +129,7 @@ def main() -> None:
         "machine": machine(),
         "milliseconds": found,
     }
-    asked.output.write_text(json.dumps(report, indent=2) + "\n")
-    print(f"Numbers kept in {asked.output}")
+    keep(report, asked.output)
 
 
 if __name__ == "__main__":

@@ -168,9 +168,8 @@ class _Options(_Column):
         return np.where(leaves, anywhere, centres)
 
     def log_kernel(self, places: _Floats, centres: _Floats, width: float) -> _Floats:
-        count = len(
-            self._values
-        )  # with probability `width` the option is drawn anew, the centre's own among the others
+        count = len(self._values)
+        # with probability `width` the option is drawn anew, the centre's own among the others
         same = places[:, None] == centres
         ratio: _Floats = np.log(np.where(same, (1 - width) * count + width, width))
         return ratio

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lightning_hpo.searchers.joint import JointParzen
 from lightning_hpo.space import Choice, Float, Int, Space
-from strategies import spaces
+from strategies import EDGES, spaces
 
 
 def joint(space: Space, candidates: int = 24) -> JointParzen:
@@ -103,19 +103,7 @@ def test_a_proposal_is_contained_in_any_space(space: Space, seed: int, good: int
 
 @pytest.mark.parametrize(
     "parameter",
-    [
-        Float(1.0, float(np.nextafter(1.0, 2.0))),
-        Float(1e-300, 2e-300),
-        Float(-1e307, 1e307),
-        Float(0, 1, step=1e-7),
-        Float(0, 1, step=0.7),
-        Int(0, 2**61),
-        Int(1, 2**61, log=True),
-        Int(1, 2, log=True),
-        Int(1, 100, log=True, step=33),
-        Choice([None]),
-        Choice([[1], {"a": [2]}, None, True, 1]),
-    ],
+    EDGES,
     ids=repr,
 )
 def test_ranges_at_the_edge_of_arithmetic_are_proposed_from(parameter: Any) -> None:

@@ -6,6 +6,7 @@ import json
 import math
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
 
 from lightning_hpo.space import Choice, Fixed, Float, Int, Parameter, Space
@@ -85,3 +86,20 @@ def _count(space: Space) -> float:
         else:
             total *= len(values)
     return total
+
+
+#: Ranges and options whose arithmetic is where floats and integers end.
+EDGES: list[Parameter] = [
+    Float(1.0, float(np.nextafter(1.0, 2.0))),
+    Float(1.0, float(np.nextafter(1.0, 2.0)), log=True),
+    Float(1e-300, 2e-300),
+    Float(-1e307, 1e307),
+    Float(0, 1, step=1e-7),
+    Float(0, 1, step=0.7),
+    Int(0, 2**61),
+    Int(1, 2**61, log=True),
+    Int(1, 2, log=True),
+    Int(1, 100, log=True, step=33),
+    Choice([None]),
+    Choice([[1], {"a": [2]}, None, True, 1]),
+]

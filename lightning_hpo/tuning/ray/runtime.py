@@ -200,9 +200,15 @@ def end_worker(actor: Any, host: str, pid: int) -> None:
 
 def workers_for(cpus: float, gpus: float, *, trials: int | None, max_concurrent: int | None) -> int:
     """How many trials will run at a time in a local runtime that is still to start; at least 1."""
-    there = {"CPU": (ray._private.utils.get_num_cpus(), cpus), "GPU": (_gpus_here() if gpus > 0 else 0, gpus)}
-    most = [int(has / asked + 1e-9) for has, asked in there.values() if asked > 0]
-    return max(1, min([*most, *(limit for limit in (trials, max_concurrent) if limit is not None)], default=1))
+    here = {"CPU": ray._private.utils.get_num_cpus(), "GPU": _gpus_here() if gpus > 0 else 0}
+    limits = [limit for limit in (trials, max_concurrent) if limit is not None]
+    return max(1, min([_fit(here, cpus, gpus), *limits]))
+
+
+def _fit(node: Mapping[str, float], cpus: float, gpus: float) -> int:
+    """How many trials fit on a node at a time; one that asks for nothing runs by itself."""
+    asked = {"CPU": cpus, "GPU": gpus}
+    return min((int(node.get(kind, 0) / share + 1e-9) for kind, share in asked.items() if share > 0), default=1)
 
 
 def _gpus_here() -> int:
@@ -218,10 +224,7 @@ def check_resources(cpus: float, gpus: float) -> int:
         UsageError: If one trial needs more than any node of the runtime has.
     """
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    fit = 0
-    for node in nodes:
-        shares = [int(node.get(kind, 0) / asked + 1e-9) for kind, asked in (("CPU", cpus), ("GPU", gpus)) if asked > 0]
-        fit += min(shares, default=1)
+    fit = sum(_fit(node, cpus, gpus) for node in nodes)
     if fit:
         return fit
     most = {kind: max((node.get(kind, 0) for node in nodes), default=0) for kind in ("CPU", "GPU")}
